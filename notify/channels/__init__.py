@@ -1,0 +1,1 @@
+"""Roads to a person. Each is one file and speaks `notify.channels.base.Channel`."""

@@ -1,0 +1,113 @@
+"""SMS through Twilio's Messages API, or anything that speaks it (the local gateway does)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.rest import Client
+
+from notify.callbacks import callback_url
+from notify.channels.base import Abilities, Answer, Found, Message, Sent
+from notify.channels.http_client import LeanClient, NotTaken, Uncertain
+from notify.models import Kind
+from notify.settings import TwilioAccount
+
+MAX_VALIDITY = 36_000
+MIN_VALIDITY = 5
+RATE_CODES = frozenset({14107, 20429, 30001, 63018})
+"""Error codes that mean "not now" whatever the HTTP status."""
+LIST_LIMIT = 100
+
+
+class TwilioSms:
+    """One Twilio account as a channel."""
+
+    name = "sms"
+    abilities = Abilities(two_way=True, receipts=True, lists=True, max_units=1600)
+
+    def __init__(self, account: TwilioAccount, *, timeout: float = 15.0, connections: int = 0):
+        self._settings = account
+        self._http = LeanClient(timeout, connections)
+        self._client = Client(account.account_sid, account.auth_token, http_client=self._http)
+        self._client.api.base_url = account.base_url.rstrip("/")
+        self._messages = self._client.messages
+        self._common: dict[str, Any] = {}
+        if account.messaging_service_sid:
+            self._common["messaging_service_sid"] = account.messaging_service_sid
+        if account.from_number:
+            self._common["from_"] = account.from_number
+
+    @property
+    def account(self) -> str:
+        """The account's name in the configuration."""
+        return self._settings.name
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """What these credentials may carry."""
+        return self._settings.kinds
+
+    @property
+    def rate(self) -> float:
+        """Messages a second that the account allows."""
+        return self._settings.messages_per_second
+
+    async def open(self) -> None:
+        """Open the pool of connections."""
+        await self._http.open()
+
+    async def close(self) -> None:
+        """Close it."""
+        await self._http.close()
+
+    async def send(self, message: Message) -> Sent:
+        """Create the message at the provider, and say what is known then."""
+        if message.kind not in self._settings.kinds:
+            return Sent(Answer.REFUSED, reason="kind_not_allowed_by_credentials")
+        extra = dict(self._common)
+        if self._settings.status_callback:
+            extra["status_callback"] = callback_url(
+                self._settings.status_callback, self._settings.mac_secret, message.delivery_id
+            )
+        extra["validity_period"] = max(MIN_VALIDITY, min(MAX_VALIDITY, message.valid_seconds))
+        try:
+            created = await self._messages.create_async(to=message.to, body=message.body, **extra)
+        except NotTaken as error:
+            return Sent(
+                Answer.NOT_TAKEN, None, error.reason, retry_after=error.retry_after, account_fault=True, raw=error.raw
+            )
+        except Uncertain as error:
+            return Sent(Answer.UNKNOWN, reason=error.reason, account_fault=True, raw=error.raw)
+        except TwilioRestException as error:
+            if error.code in RATE_CODES:
+                return Sent(
+                    Answer.NOT_TAKEN, reason=str(error.code), retry_after=1.0, account_fault=True, raw=str(error)
+                )
+            return Sent(Answer.REFUSED, reason=str(error.code), raw=str(error))
+        except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as error:
+            # 200 with something that is not their JSON: a proxy's page, half a body. It may have been taken.
+            return Sent(Answer.UNKNOWN, reason="unreadable_answer", account_fault=True, raw=str(error))
+        if not created.sid:
+            return Sent(Answer.UNKNOWN, reason="answer_without_sid", account_fault=True)
+        return Sent(Answer.ACCEPTED, ref=str(created.sid)[:64])
+
+    async def find(self, to: str, since: datetime) -> list[Found] | None:
+        """Messages to `to` that the provider created since `since` (its times are whole seconds)."""
+        try:
+            rows = await self._messages.list_async(to=to, limit=LIST_LIMIT, page_size=LIST_LIMIT)
+        except (NotTaken, Uncertain, TwilioException, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        floor = since.replace(microsecond=0)
+        return [
+            Found(
+                ref=str(row.sid),
+                body=row.body or "",
+                status=str(row.status or ""),
+                error_code=str(row.error_code) if row.error_code else None,
+                created_at=row.date_created,
+            )
+            for row in rows
+            if row.sid and row.direction != "inbound" and (row.date_created is None or row.date_created >= floor)
+        ]

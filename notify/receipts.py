@@ -1,0 +1,226 @@
+"""What providers tell us: verified, stored raw and sealed before anything is concluded, then folded in batches."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from kernel.db import Database, dialect_name, now
+from notify import ledger, rules
+from notify.callbacks import callback_url, delivery_of, sign, verify_signature
+from notify.models import Broadcast, Delivery, DeliveryState, RawReceipt, ReceiptKind
+from notify.ports import Ports, Sealer, Settled
+
+__all__ = ["Taker", "callback_url", "fold", "keep_errors", "sign", "take", "verify_signature"]
+MAX_FIELD = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A verified request of a provider, as it is stored."""
+
+    kind: ReceiptKind
+    channel: str
+    delivery_id: int | None
+    sealed: bytes
+    once: bytes | None = None
+
+
+def _once(form: Mapping[str, str]) -> bytes | None:
+    sid = form.get("MessageSid") or form.get("SmsSid")
+    return hashlib.sha256(f"{form.get('AccountSid', '')}\x1f{sid}".encode()).digest()[:16] if sid else None
+
+
+def _sealed(sealer: Sealer, url: str, form: Mapping[str, str]) -> bytes:
+    small = {str(key)[:100]: str(value)[:MAX_FIELD] for key, value in list(form.items())[:80]}
+    return sealer.seal(json.dumps({"url": url[:2000], "form": small}, ensure_ascii=False))
+
+
+def take(
+    database: Database,
+    ports: Ports,
+    *,
+    auth_token: str,
+    mac_secret: str | None = None,
+    url: str,
+    form: Mapping[str, str],
+    header: str | None,
+    kind: ReceiptKind = ReceiptKind.STATUS,
+    channel: str = "sms",
+    taker: Taker | None = None,
+) -> bool:
+    """Verify and store one webhook request; True when it was ours. Answer the provider only after this returned.
+
+    The signature comes first. A status report whose address carries no id of ours with a good MAC is kept all the
+    same, unmatched. A reply that came before, repeated by the provider or by somebody who recorded it, is ours and
+    not stored again. Nothing is concluded here: `fold` does, in batches.
+    """
+    if not verify_signature(auth_token, url, form, header):
+        ports.metrics.count("notify_webhook_refused_total", kind=kind.value)
+        return False
+    delivery_id = delivery_of(url, mac_secret or auth_token) if kind is ReceiptKind.STATUS else None
+    once = _once(form) if kind is ReceiptKind.INBOUND else None
+    incoming = Incoming(kind, channel, delivery_id, _sealed(ports.sealer, url, form), once)
+    (taker or Taker(database)).store(incoming)
+    return True
+
+
+class Taker:
+    """Stores what comes in, several requests to a commit: whoever is first writes for all who wait."""
+
+    def __init__(self, database: Database):
+        self._database = database
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._waiting: list[tuple[Incoming, threading.Event, list[BaseException]]] = []
+
+    def store(self, incoming: Incoming) -> None:
+        """Return once `incoming` is committed; raise what kept it from being so."""
+        done, fault = threading.Event(), []  # type: ignore[var-annotated]
+        with self._lock:
+            self._waiting.append((incoming, done, fault))
+        with self._turn:
+            if not done.is_set():
+                self._flush()
+        if fault:
+            raise fault[0]
+
+    def _flush(self) -> None:
+        with self._lock:
+            batch, self._waiting = self._waiting, []
+        try:
+            with self._database.write() as session:
+                moment = now(session)
+                insert = sqlite.insert if dialect_name(session) == "sqlite" else postgresql.insert
+                session.connection().execute(
+                    insert(RawReceipt).on_conflict_do_nothing(
+                        index_elements=["once"], index_where=RawReceipt.once.is_not(None)
+                    ),
+                    [
+                        {
+                            "kind": item.kind,
+                            "channel": item.channel,
+                            "delivery_id": item.delivery_id,
+                            "received_at": moment,
+                            "sealed": item.sealed,
+                            "once": item.once,
+                        }
+                        for item, _, _ in batch
+                    ],
+                )
+        except BaseException as error:
+            for _, _, fault in batch:
+                fault.append(error)
+        finally:
+            for _, done, _ in batch:
+                done.set()
+
+
+def keep_errors(session: Session, sealer: Sealer, odd: Sequence[tuple[int, str, str]]) -> None:
+    """Keep odd answers of a provider: `(delivery id, channel, raw text)`."""
+    if not odd:
+        return
+    moment = now(session)
+    session.execute(
+        sa.insert(RawReceipt),
+        [
+            {
+                "kind": ReceiptKind.ERROR,
+                "channel": channel,
+                "delivery_id": delivery_id,
+                "received_at": moment,
+                "sealed": sealer.seal(raw[:MAX_FIELD]),
+                "folded_at": moment,
+                "outcome": "kept",
+            }
+            for delivery_id, channel, raw in odd
+        ],
+    )
+
+
+def fold(session: Session, ports: Ports, limit: int = 1000) -> int:
+    """Bring stored receipts and replies into the ledger. Returns how many were looked at.
+
+    Order does not matter and final states stick. A receipt counts only for the delivery whose id and MAC its address
+    carried, and only if it speaks of that delivery's number.
+    """
+    query = sa.select(RawReceipt).where(RawReceipt.folded_at.is_(None)).order_by(RawReceipt.id).limit(limit)
+    if dialect_name(session) != "sqlite":
+        query = query.with_for_update(skip_locked=True)
+    waiting = list(session.scalars(query))
+    if not waiting:
+        return 0
+    outcomes: dict[int, str] = {}
+    parsed = {raw.id: _parsed(ports.sealer, raw) for raw in waiting}
+    ids = sorted({raw.delivery_id for raw in waiting if raw.delivery_id is not None})
+    found = session.execute(sa.select(Delivery.id, Delivery.number_key).where(Delivery.id.in_(ids)))
+    numbers = {row.id: row.number_key for row in found}
+    moves: list[ledger.Move] = []
+    for raw in waiting:
+        form = parsed[raw.id]
+        if form is None:
+            outcomes[raw.id] = "unreadable"
+        elif raw.kind is ReceiptKind.INBOUND:
+            outcomes[raw.id] = _answer(session, ports, raw, form)
+        elif raw.delivery_id is None or raw.delivery_id not in numbers:
+            outcomes[raw.id] = "unmatched"
+        elif _number_key(ports, form.get("To", "")) != numbers[raw.delivery_id]:
+            outcomes[raw.id] = "other_number"
+        else:
+            word = form.get("MessageStatus") or form.get("SmsStatus") or ""
+            state, reason = rules.state_of(word, form.get("ErrorCode"))
+            moves.append((raw.delivery_id, state, form.get("MessageSid") or form.get("SmsSid"), reason))
+            outcomes[raw.id] = state.value
+    _tell(session, ports, ledger.land(session, moves))
+    moment = now(session)
+    session.execute(
+        sa.update(RawReceipt),
+        [{"id": raw.id, "folded_at": moment, "outcome": outcomes[raw.id][:40]} for raw in waiting],
+    )
+    return len(waiting)
+
+
+def _tell(session: Session, ports: Ports, moved: Sequence[Delivery]) -> None:
+    by_broadcast: dict[int, list[Settled]] = {}
+    for row in moved:
+        if row.state in rules.FINAL:
+            by_broadcast.setdefault(row.broadcast_id, []).append(
+                Settled(row.id, row.recipient, row.division, row.state.value, row.reason)
+            )
+        if row.state is DeliveryState.FAILED and row.reason in rules.PERMANENT_REASONS:
+            ports.outcomes.defect(session, row.recipient, row.reason or "")
+    if by_broadcast:
+        records = session.scalars(sa.select(Broadcast).where(Broadcast.id.in_(by_broadcast)))
+        for record in records:
+            ports.outcomes.settled(session, record, by_broadcast[record.id])
+
+
+def _parsed(sealer: Sealer, raw: RawReceipt) -> dict[str, Any] | None:
+    try:
+        form = json.loads(sealer.open(raw.sealed))["form"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return form if isinstance(form, dict) else None
+
+
+def _number_key(ports: Ports, number: str) -> bytes | None:
+    try:
+        return ports.number_index.key(number) if number else None
+    except ValueError:
+        return None
+
+
+def _answer(session: Session, ports: Ports, raw: RawReceipt, form: dict[str, Any]) -> str:
+    key = _number_key(ports, str(form.get("From", "")))
+    if key is None:
+        return "no_number"
+    word = ports.answers.received(session, key, str(form.get("Body", "")), raw.received_at, raw.channel, raw.id)
+    return word or "taken"

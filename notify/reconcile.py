@@ -1,0 +1,158 @@
+"""Settle what is unknown without anybody's help: look into the provider's own list."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from kernel.db import now
+from kernel.errors import DomainError
+from notify import blocks, ledger, rules, text
+from notify.channels.base import Found
+from notify.dispatcher import Dispatcher
+from notify.models import Broadcast, Delivery, DeliveryState, Kind
+
+AT_ONCE = 32
+LIMIT = 500
+CLOCK_SKEW = timedelta(seconds=90)
+BY_HAND = "by_hand"
+"""Nothing can find this one out; a person settles it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    row: Delivery
+    record: Broadcast
+    ripe: bool
+
+
+def _unknowns(session: Session, settings_absent: float) -> list[_Case]:
+    moment = now(session)
+    rows = session.execute(
+        sa.select(Delivery, Broadcast)
+        .join(Broadcast, Broadcast.id == Delivery.broadcast_id)
+        .where(
+            Delivery.state == sa.literal_column("'unknown'"),
+            sa.or_(Delivery.reason.is_(None), Delivery.reason != BY_HAND),
+        )
+        .order_by(Delivery.changed_at)
+        .limit(LIMIT)
+    )
+    ripe_before = moment - timedelta(seconds=settings_absent)
+    return [_Case(row, record, row.changed_at <= ripe_before) for row, record in rows]
+
+
+async def reconcile(dispatcher: Dispatcher) -> int:
+    """One round over what is unknown: present in the provider's list → settled; absent for long enough → queued again
+    until it expires; where there is no list, a real warning goes once more and a drill never. Returns how many moved.
+    """
+    absent_after = dispatcher.settings.absent_after_seconds
+    asked_at = dispatcher.database.clock.now()
+    cases = await dispatcher.read(lambda session: _unknowns(session, absent_after))
+    if not cases:
+        return 0
+    by_record: dict[int, list[_Case]] = {}
+    for case in cases:
+        by_record.setdefault(case.record.id, []).append(case)
+    moved = 0
+    for group in by_record.values():
+        moved += await _settle_group(dispatcher, group, asked_at - timedelta(seconds=absent_after))
+    return moved
+
+
+async def _settle_group(dispatcher: Dispatcher, group: Sequence[_Case], older_than: datetime) -> int:
+    record = group[0].record
+    channel = next((c for c in dispatcher.channels if c.name == group[0].row.channel and record.kind in c.kinds), None)
+    if channel is None or not channel.abilities.lists:
+        return await _by_policy(dispatcher, group, older_than)
+    addresses = await dispatcher.addresses(record, [case.row.address_key for case in group], "reconcile")
+    taken = await dispatcher.read(lambda session: _taken_elsewhere(session, record, [c.row for c in group]))
+    present: list[ledger.Move] = []
+    absent: list[tuple[int, int]] = []
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def look(case: _Case) -> tuple[_Case, str | None, list[Found] | None]:
+        number = addresses.get(case.row.address_key)
+        if number is None:
+            return case, None, None
+        async with gate:
+            return case, number, await channel.find(number, record.created_at - CLOCK_SKEW)
+
+    for case, number, found in await asyncio.gather(*(look(case) for case in group)):
+        if found is None:
+            if number is None and case.ripe:
+                present.append((case.row.id, DeliveryState.FAILED, None, "no_address"))
+            continue
+        match = _match(record, case.row, found, taken)
+        if match is not None:
+            taken.add(match.ref)
+            state, reason = rules.state_of(match.status, match.error_code)
+            present.append((case.row.id, state, match.ref, reason))
+        elif case.ripe:
+            absent.append((case.row.id, case.row.attempt))
+
+    def work(session: Session) -> int:
+        done = len(ledger.move_unknown(session, present)) if present else 0
+        return done + (blocks.requeue_absent(session, absent, older_than) if absent else 0)
+
+    done = await dispatcher.write(work) if present or absent else 0
+    dispatcher.ports.metrics.count("notify_reconciled_total", len(present), verdict="present")
+    dispatcher.ports.metrics.count("notify_reconciled_total", len(absent), verdict="absent")
+    return done
+
+
+def _match(record: Broadcast, row: Delivery, found: Sequence[Found], taken: set[str]) -> Found | None:
+    try:
+        body = text.signed(text.render(record.text, row.params), record.signature)
+    except DomainError:
+        return None
+    return next((one for one in found if one.body == body and one.ref not in taken), None)
+
+
+def _taken_elsewhere(session: Session, record: Broadcast, rows: Sequence[Delivery]) -> set[str]:
+    """References that belong to the same text sent to the same numbers by another broadcast about that time."""
+    siblings = session.scalars(
+        sa.select(Broadcast.serial).where(
+            Broadcast.text_digest == record.text_digest,
+            Broadcast.id != record.id,
+            Broadcast.created_at >= record.created_at - timedelta(days=2),
+        )
+    ).all()
+    taken: set[str] = set()
+    for serial in siblings:
+        low, high = ledger.range_of(serial)
+        taken.update(
+            ref
+            for ref in session.scalars(
+                sa.select(Delivery.provider_ref).where(
+                    Delivery.id.between(low, high), Delivery.number_key.in_({row.number_key for row in rows})
+                )
+            )
+            if ref
+        )
+    return taken
+
+
+async def _by_policy(dispatcher: Dispatcher, group: Sequence[_Case], older_than: datetime) -> int:
+    ripe = [case for case in group if case.ripe]
+    again = [
+        (case.row.id, case.row.attempt) for case in ripe if case.record.kind is Kind.ACTUAL and case.row.attempt < 2
+    ]
+    rest = [case.row.id for case in ripe if (case.row.id, case.row.attempt) not in again]
+
+    def work(session: Session) -> int:
+        if rest:
+            table = Delivery.__table__
+            session.execute(
+                sa.update(table)  # type: ignore[arg-type]
+                .where(table.c.id.in_(rest), table.c.state == DeliveryState.UNKNOWN)
+                .values(reason=BY_HAND)
+            )
+        return blocks.requeue_absent(session, again, older_than) if again else 0
+
+    return await dispatcher.write(work) if ripe else 0

@@ -1,0 +1,382 @@
+"""What the rooms ask of delivery: send, stop, count, look. `(session, …)`, the caller owns the transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from kernel.db import Database, dialect_name, now
+from kernel.errors import N_, Invalid, NotFound
+from notify import blocks, ledger, text
+from notify.models import (
+    POSITION_MASK,
+    BlockState,
+    Broadcast,
+    BroadcastState,
+    ChannelState,
+    Delivery,
+    DeliveryBlock,
+    DeliveryState,
+    DeliveryTally,
+    EngineBeat,
+    EngineSwitch,
+    Kind,
+)
+
+BLOCK = 500
+INLINE_CANCEL = 10
+SILENCE_SECONDS = 30
+"""Nothing handed over for so long while something waits is an alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastSpec:
+    """What to send. `priority` 0 is the most urgent, 9 the least; `text` is final, or has {named} fields."""
+
+    kind: Kind
+    priority: int
+    text: str
+    valid_until: datetime
+    channels: list[str]
+    subject_kind: str
+    subject_id: int
+    environment: str = ""
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One number of a small list. Two entries with the same `number_key` get one message."""
+
+    recipient: str
+    division: str
+    address_key: int
+    number_key: bytes
+    people: int = 1
+    params: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of several broadcasts together. `reached` is what a handset confirmed, never what was sent."""
+
+    messages: int
+    people: int
+    by_state: dict[DeliveryState, int]
+    people_by_state: dict[DeliveryState, int]
+    by_division: dict[str, dict[DeliveryState, tuple[int, int]]]
+    by_channel: dict[str, dict[DeliveryState, tuple[int, int]]]
+
+    @property
+    def reached(self) -> int:
+        """Messages with a receipt from a handset."""
+        return self.by_state[DeliveryState.DELIVERED]
+
+    @property
+    def reached_people(self) -> int:
+        """People behind the numbers that were reached."""
+        return self.people_by_state[DeliveryState.DELIVERED]
+
+    @property
+    def waiting(self) -> int:
+        """Messages not yet handed over."""
+        return self.by_state[DeliveryState.QUEUED] + self.by_state[DeliveryState.CLAIMED]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPage:
+    """Rows of the ledger, and the cursor of the next page."""
+
+    rows: list[Delivery]
+    next_cursor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What waits at one priority."""
+
+    priority: int
+    blocks: int
+    messages: int
+    oldest_due: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The engine room at a glance."""
+
+    at: datetime
+    engines: list[EngineBeat]
+    alive: int
+    lanes: list[Lane]
+    unknown: int
+    channels: list[ChannelState]
+    last_handed_over_at: datetime | None
+    draining_until: datetime | None
+    silent: bool
+    waiting: int = field(default=0)
+
+
+def broadcast(session: Session, spec: BroadcastSpec, recipients: sa.Select[Any]) -> Broadcast:
+    """Enter one message a number into the ledger, by one INSERT … SELECT in the caller's transaction.
+
+    `recipients` yields `rank, recipient, division, address_key, number_key, people` and optionally `params`, one row
+    a number (the caller groups). Lower ranks leave first. Nobody to send to is not an error.
+    """
+    record = _record(session, spec)
+    ledger.insert_select(session, record, spec.channels[0], recipients)
+    return _enqueue(session, record, spec)
+
+
+def deliver(session: Session, spec: BroadcastSpec, recipients: Sequence[Recipient]) -> Broadcast:
+    """The same for a short list whose texts differ by their fields; order is rank."""
+    record = _record(session, spec)
+    merged: dict[bytes, Recipient] = {}
+    people: dict[bytes, int] = {}
+    for entry in recipients:
+        merged.setdefault(entry.number_key, entry)
+        people[entry.number_key] = people.get(entry.number_key, 0) + entry.people
+    for entry in merged.values():
+        final = text.render(record.text, entry.params)
+        fault = text.disagreement(spec.kind, final)
+        if fault:
+            raise Invalid(N_("A field makes the text look like another kind of message."), code="kind_mismatch")
+    rows = [
+        {
+            "id": record.first_id + position,
+            "broadcast_id": record.id,
+            "kind": spec.kind,
+            "recipient": entry.recipient,
+            "division": entry.division,
+            "address_key": entry.address_key,
+            "number_key": entry.number_key,
+            "people": people[entry.number_key],
+            "params": dict(entry.params) if entry.params is not None else None,
+            "channel": spec.channels[0],
+            "state": DeliveryState.QUEUED,
+            "attempt": 0,
+            "changed_at": record.created_at,
+        }
+        for position, entry in enumerate(merged.values(), start=1)
+    ]
+    if rows:
+        session.execute(sa.insert(Delivery), rows)
+    return _enqueue(session, record, spec)
+
+
+def _record(session: Session, spec: BroadcastSpec) -> Broadcast:
+    if not spec.channels:
+        raise Invalid(N_("Choose at least one channel."), code="no_channel")
+    if not 0 <= spec.priority <= 9:
+        raise Invalid(N_("Priority is a number from 0, the most urgent, to 9."), code="bad_priority")
+    moment = now(session)
+    if spec.valid_until <= moment:
+        raise Invalid(N_("The message would have expired before it could leave."), code="already_expired")
+    body = text.mark(spec.kind, spec.text)
+    if not body.strip():
+        raise Invalid(N_("The message has no text."), code="empty_text")
+    record = Broadcast(
+        kind=spec.kind,
+        priority=spec.priority,
+        state=BroadcastState.OPEN,
+        text=body,
+        text_digest=hashlib.sha256(f"{spec.signature}\0{body}".encode()).digest(),
+        signature=spec.signature,
+        channels=list(spec.channels),
+        environment=spec.environment,
+        subject_kind=spec.subject_kind,
+        subject_id=spec.subject_id,
+        valid_until=spec.valid_until,
+        created_at=moment,
+        messages=0,
+        people=0,
+    )
+    if dialect_name(session) == "sqlite":
+        # One writer at a time: nobody can take the same number. PostgreSQL has an identity for it.
+        record.serial = (session.scalar(sa.select(sa.func.max(Broadcast.serial))) or 0) + 1
+    session.add(record)
+    session.flush()
+    return record
+
+
+def _enqueue(session: Session, record: Broadcast, spec: BroadcastSpec) -> Broadcast:
+    record.messages, record.people, last = ledger.open_tally(session, record)
+    blocks = [
+        {
+            "first_id": first,
+            "last_id": min(first + BLOCK - 1, last),
+            "broadcast_id": record.id,
+            "priority": spec.priority,
+            "state": BlockState.READY,
+            "due_at": record.created_at,
+            "fence": 0,
+        }
+        for first in range(record.first_id + 1, last + 1, BLOCK)
+    ]
+    session.flush()
+    if blocks:
+        session.execute(sa.insert(DeliveryBlock), blocks)
+    return record
+
+
+def cancel(session: Session, broadcast_id: int) -> int:
+    """Stop what has not been sent; what is on its way at this moment (one batch at most) is not called back.
+
+    Returns how many messages are stopped. A large remainder is written off by the engine in pieces, so that the
+    writer is never held; its blocks are closed at once, so that nothing of it leaves. Asking twice changes nothing.
+    """
+    # Not FOR UPDATE: an engine's tallies refer to this row, and it may hold the block that comes next here.
+    lock = {"key_share": True} if dialect_name(session) != "sqlite" else None
+    record = session.get(Broadcast, broadcast_id, with_for_update=lock)
+    if record is None:
+        raise NotFound(N_("There is no such broadcast."))
+    if record.state is BroadcastState.CANCELLED:
+        return 0
+    record.state = BroadcastState.CANCELLED
+    record.cancelled_at = now(session)
+    session.flush()
+    stopped = blocks.close_blocks(session, broadcast_id)
+    unsent = tallies(session, [broadcast_id]).by_state[DeliveryState.QUEUED]
+    for first_id in stopped[:INLINE_CANCEL]:
+        blocks.write_off(session, first_id)
+    return unsent
+
+
+def tallies(session: Session, broadcast_ids: Iterable[int]) -> Tally:
+    """Messages and people by state, division and channel, from the tallies that settlement keeps."""
+    wanted = list(broadcast_ids)
+    by_state = dict.fromkeys(DeliveryState, 0)
+    people_by_state = dict.fromkeys(DeliveryState, 0)
+    by_division: dict[str, dict[DeliveryState, tuple[int, int]]] = {}
+    by_channel: dict[str, dict[DeliveryState, tuple[int, int]]] = {}
+    rows = session.execute(
+        sa.select(
+            DeliveryTally.division,
+            DeliveryTally.channel,
+            DeliveryTally.state,
+            sa.func.sum(DeliveryTally.messages),
+            sa.func.sum(DeliveryTally.people),
+        )
+        .where(DeliveryTally.broadcast_id.in_(wanted))
+        .group_by(DeliveryTally.division, DeliveryTally.channel, DeliveryTally.state)
+    )
+    for division, channel, state, messages, people in rows:
+        messages, people = int(messages), int(people)
+        by_state[state] += messages
+        people_by_state[state] += people
+        for group in (by_division.setdefault(division, {}), by_channel.setdefault(channel, {})):
+            before = group.get(state, (0, 0))
+            group[state] = (before[0] + messages, before[1] + people)
+    return Tally(
+        messages=sum(by_state.values()),
+        people=sum(people_by_state.values()),
+        by_state=by_state,
+        people_by_state=people_by_state,
+        by_division=by_division,
+        by_channel=by_channel,
+    )
+
+
+def deliveries(
+    session: Session,
+    broadcast_ids: Iterable[int],
+    state: DeliveryState | None = None,
+    cursor: int | None = None,
+    limit: int = 50,
+    division: str | None = None,
+) -> DeliveryPage:
+    """A page of the ledger in sending order; `cursor` is the last id of the page before."""
+    serials = session.scalars(sa.select(Broadcast.serial).where(Broadcast.id.in_(list(broadcast_ids))))
+    ranges = [ledger.range_of(serial) for serial in sorted(serials)]
+    if not ranges:
+        return DeliveryPage([], None)
+    query = sa.select(Delivery).where(sa.or_(*(Delivery.id.between(low, high) for low, high in ranges)))
+    if cursor is not None:
+        query = query.where(Delivery.id > cursor)
+    if state is not None:
+        query = query.where(Delivery.state == state)
+    if division is not None:
+        query = query.where(Delivery.division == division)
+    rows = list(session.scalars(query.order_by(Delivery.id).limit(limit + 1)))
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return DeliveryPage(rows, rows[-1].id if more else None)
+
+
+def delivery(session: Session, delivery_id: int) -> Delivery | None:
+    """One row of the ledger."""
+    return session.get(Delivery, delivery_id)
+
+
+def settle_by_hand(session: Session, delivery_id: int, state: DeliveryState, reason: str) -> bool:
+    """A person settles an unknown message as `submitted` or `failed`; False when it was known by then."""
+    if state not in (DeliveryState.SUBMITTED, DeliveryState.FAILED):
+        raise Invalid(N_("An unknown message is settled as handed over or as failed."), code="bad_settlement")
+    return ledger.move_unknown(session, [(delivery_id, state, None, reason[:80])]) == [delivery_id]
+
+
+def status(session: Session) -> Status:
+    """Lanes, engines, channels, unknowns, and whether something waits while nothing leaves."""
+    moment = now(session)
+    engines = list(session.scalars(sa.select(EngineBeat).order_by(EngineBeat.holder)))
+    alive = sum(1 for beat in engines if moment - beat.beat_at < timedelta(seconds=SILENCE_SECONDS))
+    lanes = [
+        Lane(priority, blocks, messages, oldest)
+        for priority, blocks, messages, oldest in session.execute(
+            sa.select(
+                DeliveryBlock.priority,
+                sa.func.count(),
+                sa.func.sum(DeliveryBlock.last_id - DeliveryBlock.first_id + 1),
+                sa.func.min(DeliveryBlock.due_at),
+            )
+            .where(DeliveryBlock.state == BlockState.READY)
+            .group_by(DeliveryBlock.priority)
+            .order_by(DeliveryBlock.priority)
+        )
+    ]
+    unknown = session.scalar(
+        sa.select(sa.func.count()).select_from(Delivery).where(Delivery.state == DeliveryState.UNKNOWN)
+    )
+    last = max((b.last_handed_over_at for b in engines if b.last_handed_over_at), default=None)
+    switch = session.get(EngineSwitch, 1)
+    drain_until = switch.drain_until if switch else None
+    overdue = any(moment - lane.oldest_due > timedelta(seconds=SILENCE_SECONDS) for lane in lanes)
+    quiet = last is None or moment - last > timedelta(seconds=SILENCE_SECONDS)
+    return Status(
+        at=moment,
+        engines=engines,
+        alive=alive,
+        lanes=lanes,
+        unknown=unknown or 0,
+        channels=list(session.scalars(sa.select(ChannelState).order_by(ChannelState.holder, ChannelState.name))),
+        last_handed_over_at=last,
+        draining_until=drain_until if drain_until and drain_until > moment else None,
+        silent=overdue and quiet,
+        waiting=sum(lane.messages for lane in lanes),
+    )
+
+
+def drain(database: Database, minutes: int = 10) -> datetime | None:
+    """Ask every engine to take nothing new, so that it can be stopped with nothing in flight; 0 resumes.
+
+    It ends by itself after `minutes`: a forgotten drain must not keep a warning waiting.
+    """
+    with database.write() as session:
+        until = now(session) + timedelta(minutes=minutes) if minutes > 0 else None
+        switch = session.get(EngineSwitch, 1)
+        if switch is None:
+            session.add(EngineSwitch(id=1, drain_until=until))
+        else:
+            switch.drain_until = until
+    return until
+
+
+def position(delivery_id: int) -> int:
+    """A delivery's place in its broadcast, from 1."""
+    return delivery_id & POSITION_MASK

@@ -1,0 +1,81 @@
+"""Asking: one question to one post or account by a time; what other rooms and the edge use."""
+
+from __future__ import annotations
+
+from emergency.asking.answers import (
+    ANSWERED,
+    QuestionClosed,
+    answer,
+    answer_own,
+    close,
+    remark_of,
+    reveal_remark,
+    withdraw,
+)
+from emergency.asking.asks import ASKED, ask, ask_many
+from emergency.asking.labels import actor_names, asked_of, post_labels
+from emergency.asking.lookup import (
+    Opened,
+    answers_of,
+    asked_of_me,
+    at_the_door,
+    by_token,
+    count_open,
+    get,
+    open_questions,
+    questions_about,
+    replies,
+    steps_of,
+)
+from emergency.asking.models import Means
+from emergency.asking.replies import ReplyDesk, dismiss_reply, reveal_reply, use_reply
+from emergency.asking.rules import AnswerOption, Ladder, Rung, Step
+from emergency.asking.subjects import Described, describe, register_subject
+from emergency.asking.verification import ask_to_verify
+from emergency.asking.waiting import Waiting, waiting
+from emergency.asking.wrong import may_be_wrong, wrong_number
+
+__all__ = [
+    "ANSWERED",
+    "ASKED",
+    "AnswerOption",
+    "Described",
+    "Ladder",
+    "Means",
+    "Opened",
+    "QuestionClosed",
+    "ReplyDesk",
+    "Rung",
+    "Step",
+    "Waiting",
+    "actor_names",
+    "answer",
+    "answer_own",
+    "answers_of",
+    "ask",
+    "ask_many",
+    "ask_to_verify",
+    "asked_of",
+    "asked_of_me",
+    "at_the_door",
+    "by_token",
+    "close",
+    "count_open",
+    "describe",
+    "dismiss_reply",
+    "get",
+    "may_be_wrong",
+    "open_questions",
+    "post_labels",
+    "questions_about",
+    "register_subject",
+    "remark_of",
+    "replies",
+    "reveal_remark",
+    "reveal_reply",
+    "steps_of",
+    "use_reply",
+    "waiting",
+    "withdraw",
+    "wrong_number",
+]

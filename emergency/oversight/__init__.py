@@ -1,0 +1,1 @@
+"""The auditor's pages: who did what, who saw what of whom, whether the journal is whole."""

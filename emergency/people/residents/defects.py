@@ -1,0 +1,49 @@
+"""What is wrong with residents today: numbers that cannot be dialled, by township."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from emergency.divisions import rules as divisions
+from emergency.divisions import service as places
+from emergency.people.contacts.models import Contact, PhoneState
+from emergency.people.residents.models import Resident
+from kernel.errors import N_
+
+INVALID_NUMBERS = N_("%(n)s residents of %(place)s have a number that cannot be dialled: no warning reaches them.")
+
+
+def defects(
+    session: Session, now: datetime, limit_to: Collection[tuple[str, int]] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Townships with invalid numbers; with `limit_to` those of `("division", code)` only."""
+    township = sa.func.substr(Resident.division_code, 1, 9)
+    statement = (
+        sa.select(township.label("township"), sa.func.count().label("n"))
+        .join(Contact, Contact.id == Resident.contact_id)
+        .where(Contact.phone_index.is_(None), Contact.phone_state == PhoneState.INVALID, Resident.left_at.is_(None))
+        .group_by(township)
+        .order_by(township)
+    )
+    if limit_to is not None:
+        codes = sorted({f"{number:012d}"[:9] + "000" for kind, number in limit_to if kind == "division"})
+        if not codes:
+            return
+        statement = statement.where(divisions.within_any(Resident.division_code, codes))
+    found = {f"{row.township}000": int(row.n) for row in session.execute(statement)}
+    names = places.names(session, found)
+    for code, count in found.items():
+        yield {
+            "rule": "invalid_numbers",
+            "subject_kind": "division",
+            "subject_id": int(code),
+            "division_code": code,
+            "reason": INVALID_NUMBERS,
+            "params": {"n": count, "place": names.get(code, code)},
+            "url": f"/residents?division={code}&phone=invalid",
+        }

@@ -1,0 +1,1 @@
+"""What is wrong today: gathered from every room, owned, followed until it is mended."""

@@ -1,0 +1,195 @@
+"""Fixtures that every room's tests share: a real database (SQLite file, and PostgreSQL where one is given),
+a clock that moves only when told, a vault with fresh keys, and no way out to the network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from emergency import create_app, schema
+from emergency.config import Config
+from emergency.http.actor import Actor
+from emergency.http.permissions import Role
+from emergency.privacy import journal
+from emergency.privacy.keys import KeyRing
+from emergency.privacy.vault import Vault
+from emergency.runtime import Runtime
+from emergency.wiring import wire
+from kernel.clock import ManualClock
+from kernel.db import Database, make_engine
+
+POSTGRES_URL = os.environ.get("EMERGENCY_TEST_POSTGRES_URL", "")
+START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)  # Monday 09:00 in Beijing
+DISTRICT = "120118000000"
+
+
+def pytest_report_header() -> list[str]:
+    return [f"postgres: {'joined' if POSTGRES_URL else 'skipped (EMERGENCY_TEST_POSTGRES_URL is not set)'}"]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Monday 2026-11-23 09:00 in Beijing, until moved."""
+    return ManualClock(START)
+
+
+@pytest.fixture(scope="session")
+def keyring() -> KeyRing:
+    return KeyRing.generate()
+
+
+@pytest.fixture
+def vault(keyring: KeyRing) -> Vault:
+    return Vault(keyring)
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "template.db"
+    engine = make_engine(f"sqlite:///{path}")
+    schema.metadata.create_all(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql("BEGIN")
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgres_engine(worker_id: str) -> Iterator[sa.Engine]:
+    """One scratch database a test process, with the tables made once."""
+    base = sa.make_url(POSTGRES_URL)
+    name = f"{base.database}_{worker_id}"
+    admin = make_engine(POSTGRES_URL).execution_options(isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+    engine = make_engine(base.set(database=name).render_as_string(hide_password=False))
+    schema.metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def worker_id(request: pytest.FixtureRequest) -> str:
+    workerinput = getattr(request.config, "workerinput", None)
+    return str(workerinput["workerid"]) if workerinput else "main"
+
+
+def _backends() -> list[Any]:
+    return ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)] if POSTGRES_URL else ["sqlite"]
+
+
+@pytest.fixture(params=_backends())
+def db_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+    """An empty database with every table: a SQLite file, and PostgreSQL too where one is given."""
+    if request.param == "sqlite":
+        path = tmp_path / "test.db"
+        shutil.copy(request.getfixturevalue("_sqlite_template"), path)
+        engine = make_engine(f"sqlite:///{path}")
+        yield engine
+        engine.dispose()
+        return
+    engine = request.getfixturevalue("_postgres_engine")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        names = ", ".join(f'"{t.name}"' for t in schema.metadata.sorted_tables)
+        connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+    yield engine
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """The defaults, with every file under the test's own folder."""
+    return Config(base=tmp_path)
+
+
+@pytest.fixture
+def database(db_engine: sa.Engine, clock: ManualClock, vault: Vault, config: Config, tmp_path: Path) -> Database:
+    """The database as the product wires it: vault, journal with its anchor, configuration, injected clock."""
+    db = Database(db_engine, clock)
+    db.attach("config", config)
+    journal.install(db, vault, tmp_path / "journal.anchor")
+    return db
+
+
+@pytest.fixture
+def runtime(config: Config, database: Database, vault: Vault) -> Runtime:
+    """The installation as the roof wires it, on the test's database and clock."""
+    built = Runtime(config, database, vault)
+    wire(built)
+    return built
+
+
+@pytest.fixture
+def app(runtime: Runtime) -> flask.Flask:
+    """The whole product; nobody is signed in."""
+    application = create_app(runtime)
+    application.testing = True
+    return application
+
+
+@pytest.fixture
+def client(app: flask.Flask) -> FlaskClient:
+    """A visitor's browser."""
+    return app.test_client()
+
+
+@pytest.fixture
+def write(database: Database) -> Any:
+    """`with write() as session:` a writing unit of work."""
+
+    def begin() -> AbstractContextManager[Session]:
+        return database.write()
+
+    return begin
+
+
+@pytest.fixture
+def read(database: Database) -> Any:
+    """`with read() as session:` a reading unit of work."""
+
+    def begin() -> AbstractContextManager[Session]:
+        return database.read()
+
+    return begin
+
+
+def make_actor(*roles: Role, division: str = DISTRICT, id: int = 1) -> Actor:
+    """An account's actor with the given roles and scope."""
+    lengths = {"00000000": 4, "000000": 6, "000": 9}
+    prefix = next((division[:n] for zeros, n in lengths.items() if division.endswith(zeros)), division)
+    return Actor(kind="account", id=id, roles=frozenset(roles), division_prefix=prefix, division_code=division)
+
+
+@pytest.fixture
+def district_officer() -> Actor:
+    """The district's duty officer."""
+    return make_actor(Role.DUTY_OFFICER)
+
+
+@pytest.fixture
+def district_approver() -> Actor:
+    """The district's approver, another person."""
+    return make_actor(Role.APPROVER, id=2)
+
+
+@pytest.fixture
+def township_liaison() -> Actor:
+    """The liaison of 台头镇."""
+    return make_actor(Role.LIAISON, division="120118104000", id=3)

@@ -20,12 +20,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from kernel.db import Database, now
-from notify import blocks, ledger
+from notify import blocks, failpoints, ledger
 from notify.channels.base import Answer, Channel, Message, Sent
 from notify.lanes import Lane, Result, check, settle
-from notify.limiter import Limiter
-from notify.models import Broadcast, DeliveryState, Kind
+from notify.models import Broadcast, DeliveryState
 from notify.ports import Ports
+from notify.roads import Roads
 from notify.settings import EngineSettings
 
 S = DeliveryState
@@ -44,7 +44,7 @@ class Dispatcher:
         self.settings = settings
         self.holder = holder
         self.channels = list(channels)
-        self.limiters = {channel.account: Limiter(channel.rate, time.monotonic()) for channel in channels}
+        self.roads = Roads(channels, time.monotonic())
         self.handed_over = 0
         self.last_handed_over: datetime | None = None
         self.in_flight = 0
@@ -111,6 +111,8 @@ class Dispatcher:
             return [(held, records[held.broadcast_id], blocks.queued_rows(session, held)) for held in found]
 
         claimed = await self.write(work)
+        if claimed:
+            failpoints.reach("claimed")
         by_broadcast: dict[int, list[int]] = {}
         for held, _, rows in claimed:
             by_broadcast.setdefault(held.broadcast_id, []).extend(row.address_key for row in rows)
@@ -118,6 +120,8 @@ class Dispatcher:
         for _, record, _ in claimed:
             if record.id not in addresses:
                 addresses[record.id] = await self.addresses(record, by_broadcast[record.id])
+        if claimed:
+            failpoints.reach("addressed")
         for held, record, rows in claimed:
             self.lanes.append(
                 Lane(
@@ -169,13 +173,17 @@ class Dispatcher:
         except BaseException:
             self._results = results + self._results
             raise
+        if results:
+            failpoints.reach("settled")
+        if granted:
+            failpoints.reach("intended")
         for result in results:
             result.lane.out -= 1
         self.in_flight -= len(results)
         for lane, channel, rows in chunk:
             going = [row for row in rows if row.id in granted]
             if channel is not None and len(going) < len(rows):
-                self.limiters[channel.account].give_back(len(rows) - len(going))
+                self.roads.give_back(channel, len(rows) - len(going))
             lane.out += len(going)
             self.in_flight += len(going)
             for row in going:
@@ -198,32 +206,22 @@ class Dispatcher:
                 # They stay queued in the ledger, where the sweep writes them off as expired.
                 lane.rows.clear()
                 continue
-            channel = self._channel_for(lane.rows[0].channel, lane.record.kind)
-            count = min(room, len(lane.rows))
-            if channel is not None:
-                count = min(count, self.limiters[channel.account].available(moment))
-                if count <= 0:
-                    continue
-                self.limiters[channel.account].take(count)
+            wanted = min(room, len(lane.rows))
+            channel, count = self.roads.take(lane.rows[0].channel, lane.record.kind, wanted, moment)
+            if count <= 0:
+                continue
             rows = [lane.rows.popleft() for _ in range(count)]
             room -= count
             chosen.append((lane, channel, rows))
         return chosen
-
-    def _channel_for(self, name: str, kind: Kind) -> Channel | None:
-        return next((c for c in self.channels if c.name == name and kind in c.kinds), None)
 
     def idle_wait(self) -> float:
         """Seconds that the pump may sleep unless woken."""
         moment = time.monotonic()
         if self._results:
             return max(0.001, self.settings.settle_seconds - (moment - self._first_result))
-        waits = [
-            self.limiters[channel.account].wait(moment)
-            for lane in self.lanes
-            if lane.rows and (channel := self._channel_for(lane.rows[0].channel, lane.record.kind))
-        ]
-        return min([self.settings.poll_seconds, *(max(0.002, wait) for wait in waits)])
+        waits = [self.roads.wait(lane.rows[0].channel, lane.record.kind, moment) for lane in self.lanes if lane.rows]
+        return min([self.settings.poll_seconds, *(max(0.002, wait) for wait in waits if wait is not None)])
 
     # -- one transaction -----------------------------------------------------------------------------------------
 
@@ -248,6 +246,8 @@ class Dispatcher:
         if results:
             settle(session, self.ports, results, change)
         change.write(session)
+        if results:
+            failpoints.reach("settling")
         return granted
 
     # -- one message ---------------------------------------------------------------------------------------------
@@ -260,6 +260,7 @@ class Dispatcher:
                 sent = await channel.send(sent)
             except Exception as error:
                 sent = Sent(Answer.UNKNOWN, reason=f"internal:{type(error).__name__}"[:80])
+            failpoints.reach("answered")
             self._learn(lane, channel, sent)
         if not self._results:
             self._first_result = time.monotonic()
@@ -268,22 +269,12 @@ class Dispatcher:
             self.wake.set()
 
     def _learn(self, lane: Lane, channel: Channel, sent: Sent) -> None:
-        limiter = self.limiters[channel.account]
-        moment = time.monotonic()
         if sent.answer is Answer.ACCEPTED:
             self.handed_over += 1
             self.last_handed_over = datetime.now(UTC)
-            limiter.succeeded()
-        elif sent.answer is Answer.REFUSED:
-            limiter.succeeded()
         elif sent.answer is Answer.NOT_TAKEN:
             lane.retry_in = max(lane.retry_in, sent.retry_after or 0.5)
-            if sent.reason == "http_429" or (sent.retry_after and not (sent.reason or "").startswith("http_")):
-                limiter.throttled(moment, sent.retry_after or 1.0)
-            elif sent.account_fault:
-                limiter.refused(moment, sent.reason or "", sent.retry_after)
-        elif sent.account_fault:
-            limiter.troubled(moment, sent.reason or "")
+        self.roads.learn(channel, sent, time.monotonic())
 
     # -- giving back ---------------------------------------------------------------------------------------------
 
@@ -299,6 +290,7 @@ class Dispatcher:
                 blocks.release(session, lane.held, due)
 
         await self.write(work)
+        failpoints.reach("released")
 
     async def renew(self) -> None:
         """Prolong the leases that a third of their time has passed; let go of lanes that are not ours any more."""

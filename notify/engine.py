@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from kernel.db import Database, now
 from kernel.logs import kv
-from notify import blocks, receipts
+from notify import blocks, failpoints, receipts
 from notify.channels.base import Channel
 from notify.dispatcher import Dispatcher
 from notify.models import ChannelState, EngineBeat, EngineSwitch
@@ -206,6 +206,8 @@ class Engine:
 
     async def _fold(self, dispatcher: Dispatcher) -> bool:
         looked = await dispatcher.write(lambda s: receipts.fold(s, self.ports, self.settings.fold_batch))
+        if looked:
+            failpoints.reach("folded")
         return looked > 0
 
     async def _sweep(self, dispatcher: Dispatcher) -> bool:
@@ -239,7 +241,7 @@ class Engine:
             beat.last_handed_over_at = dispatcher.last_handed_over
             session.add(beat)
             for channel in self.channels:
-                limiter = dispatcher.limiters[channel.account]
+                limiter = dispatcher.roads.limiters[channel.account]
                 state = session.get(ChannelState, (self.holder, channel.account))
                 state = state or ChannelState(holder=self.holder, name=channel.account)
                 state.configured_rate, state.rate, state.updated_at = channel.rate, limiter.rate, at
@@ -258,7 +260,7 @@ class Engine:
 
         engines = await dispatcher.write(work)
         for channel in self.channels:
-            dispatcher.limiters[channel.account].share(engines, moment, channel.rate)
+            dispatcher.roads.limiters[channel.account].share(engines, moment, channel.rate)
         self.ports.metrics.gauge("notify_in_flight", dispatcher.in_flight, holder=self.holder)
         self.ports.metrics.gauge("notify_handed_over_per_second", rate, holder=self.holder)
 

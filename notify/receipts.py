@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from kernel.db import Database, dialect_name, now
-from notify import ledger, rules
+from notify import failpoints, ledger, rules
 from notify.callbacks import callback_url, delivery_of, sign, verify_signature
 from notify.models import Broadcast, Delivery, DeliveryState, RawReceipt, ReceiptKind
 from notify.ports import Ports, Sealer, Settled
@@ -69,7 +69,9 @@ def take(
     delivery_id = delivery_of(url, mac_secret or auth_token) if kind is ReceiptKind.STATUS else None
     once = _once(form) if kind is ReceiptKind.INBOUND else None
     incoming = Incoming(kind, channel, delivery_id, _sealed(ports.sealer, url, form), once)
+    failpoints.reach("receipt_verified")
     (taker or Taker(database)).store(incoming)
+    failpoints.reach("receipt_stored")
     return True
 
 
@@ -185,6 +187,7 @@ def fold(session: Session, ports: Ports, limit: int = 1000) -> int:
         sa.update(RawReceipt),
         [{"id": raw.id, "folded_at": moment, "outcome": outcomes[raw.id][:40]} for raw in waiting],
     )
+    failpoints.reach("folding")
     return len(waiting)
 
 

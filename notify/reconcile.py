@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from kernel.db import now
 from kernel.errors import DomainError
-from notify import blocks, ledger, rules, text
+from notify import blocks, failpoints, ledger, rules, text
 from notify.channels.base import Found
 from notify.dispatcher import Dispatcher
 from notify.models import Broadcast, Delivery, DeliveryState, Kind
@@ -95,6 +95,8 @@ async def _settle_group(dispatcher: Dispatcher, group: Sequence[_Case], older_th
             present.append((case.row.id, state, match.ref, reason))
         elif case.ripe:
             absent.append((case.row.id, case.row.attempt))
+
+    failpoints.reach("reconciling")
 
     def work(session: Session) -> int:
         done = len(ledger.move_unknown(session, present)) if present else 0

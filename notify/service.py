@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from kernel.db import Database, dialect_name, now
 from kernel.errors import N_, Invalid, NotFound
-from notify import blocks, ledger, text
+from notify import blocks, failpoints, ledger, text
 from notify.models import (
     POSITION_MASK,
     BlockState,
@@ -222,6 +222,7 @@ def _enqueue(session: Session, record: Broadcast, spec: BroadcastSpec) -> Broadc
     session.flush()
     if blocks:
         session.execute(sa.insert(DeliveryBlock), blocks)
+    failpoints.reach("entered")
     return record
 
 

@@ -66,6 +66,8 @@ class Abilities:
     lists: bool = False
     voice: bool = False
     max_units: int | None = None
+    least_validity: int = 0
+    """Seconds: what has less left is not handed over, because it could arrive after its time."""
 
 
 class Channel(Protocol):

@@ -15,7 +15,9 @@ from notify.models import Kind
 from notify.settings import TwilioAccount
 
 MAX_VALIDITY = 36_000
+"""Seconds: the longest that the provider keeps a message for us; what is valid longer is valid so long there."""
 MIN_VALIDITY = 5
+"""Seconds: below this the provider cannot promise that it keeps to it, so nothing is handed over."""
 RATE_CODES = frozenset({14107, 20429, 30001, 63018})
 """Error codes that mean "not now" whatever the HTTP status."""
 LIST_LIMIT = 100
@@ -25,7 +27,7 @@ class TwilioSms:
     """One Twilio account as a channel."""
 
     name = "sms"
-    abilities = Abilities(two_way=True, receipts=True, lists=True, max_units=1600)
+    abilities = Abilities(two_way=True, receipts=True, lists=True, max_units=1600, least_validity=MIN_VALIDITY)
 
     def __init__(self, account: TwilioAccount, *, timeout: float = 15.0, connections: int = 0):
         self._settings = account
@@ -71,7 +73,7 @@ class TwilioSms:
             extra["status_callback"] = callback_url(
                 self._settings.status_callback, self._settings.mac_secret, message.delivery_id
             )
-        extra["validity_period"] = max(MIN_VALIDITY, min(MAX_VALIDITY, message.valid_seconds))
+        extra["validity_period"] = max(1, min(MAX_VALIDITY, message.valid_seconds))
         try:
             created = await self._messages.create_async(to=message.to, body=message.body, **extra)
         except NotTaken as error:

@@ -76,8 +76,23 @@ class Outcomes(Protocol):
 class Answers(Protocol):
     """Who understands a reply."""
 
-    def received(self, session: Session, number_key: bytes, text: str, at: datetime, channel: str, raw_id: int) -> str:
-        """A reply came in; returns a word for the record (`matched`, `ambiguous`, `unknown_number`, …)."""
+    def received(
+        self,
+        session: Session,
+        number_key: bytes,
+        text: str,
+        at: datetime,
+        channel: str,
+        raw_id: int,
+        *,
+        delivery_id: int | None = None,
+        account: str = "",
+    ) -> str:
+        """A reply came in; returns a word for the record (`matched`, `ambiguous`, `unknown_number`, …).
+
+        `at` is when we received it. `delivery_id` is the message that it answers, where the road knows it for certain
+        (a key pressed in a call); `account` is the provider's number of the account that received it.
+        """
         ...
 
 
@@ -119,7 +134,18 @@ class NoOutcomes:
 class NoAnswers:
     """Replies that nobody waits for; they stay stored for a person."""
 
-    def received(self, session: Session, number_key: bytes, text: str, at: datetime, channel: str, raw_id: int) -> str:
+    def received(
+        self,
+        session: Session,
+        number_key: bytes,
+        text: str,
+        at: datetime,
+        channel: str,
+        raw_id: int,
+        *,
+        delivery_id: int | None = None,
+        account: str = "",
+    ) -> str:
         """Keep it for a person."""
         return "unclaimed"
 

@@ -222,8 +222,20 @@ def _number_key(ports: Ports, number: str) -> bytes | None:
 
 
 def _answer(session: Session, ports: Ports, raw: RawReceipt, form: dict[str, Any]) -> str:
-    key = _number_key(ports, str(form.get("From", "")))
+    # In a call that we made, the person is the one who was called; a key pressed stands where a text has its words.
+    outbound = str(form.get("Direction", "")).startswith("outbound")
+    key = _number_key(ports, str(form.get("To" if outbound else "From", "")))
     if key is None:
         return "no_number"
-    word = ports.answers.received(session, key, str(form.get("Body", "")), raw.received_at, raw.channel, raw.id)
+    said = str(form.get("Body") or form.get("Digits") or "")
+    word = ports.answers.received(
+        session,
+        key,
+        said,
+        raw.received_at,
+        raw.channel,
+        raw.id,
+        delivery_id=raw.delivery_id,
+        account=str(form.get("AccountSid", "")),
+    )
     return word or "taken"

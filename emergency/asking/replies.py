@@ -34,7 +34,18 @@ _MEANS = {"voice": Means.KEY}
 class ReplyDesk:
     """The port through which delivery hands us what people reply (`notify.ports.Answers`)."""
 
-    def received(self, session: Session, number_key: bytes, text: str, at: datetime, channel: str, raw_id: int) -> str:
+    def received(
+        self,
+        session: Session,
+        number_key: bytes,
+        text: str,
+        at: datetime,
+        channel: str,
+        raw_id: int,
+        *,
+        delivery_id: int | None = None,
+        account: str = "",
+    ) -> str:
         """Take one reply. Returns `matched`, `ambiguous`, `unclear`, `no_question` or `unknown_number`."""
         rows = self._questions(session, number_key)
         if not rows:

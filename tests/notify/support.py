@@ -100,7 +100,9 @@ class Answers:
     def __init__(self) -> None:
         self.heard: list[tuple[bytes, str]] = []
 
-    def received(self, session: object, number_key: bytes, text: str, at: object, channel: str, raw_id: int) -> str:
+    def received(
+        self, session: object, number_key: bytes, text: str, at: object, channel: str, raw_id: int, **_more: object
+    ) -> str:
         self.heard.append((number_key, text))
         return "matched"
 

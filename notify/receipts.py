@@ -179,7 +179,7 @@ def fold(session: Session, ports: Ports, limit: int = 1000) -> int:
         else:
             word = form.get("MessageStatus") or form.get("SmsStatus") or ""
             state, reason = rules.state_of(word, form.get("ErrorCode"))
-            moves.append((raw.delivery_id, state, form.get("MessageSid") or form.get("SmsSid"), reason))
+            moves.append((raw.delivery_id, state, _reference(form), reason))
             outcomes[raw.id] = state.value
     _tell(session, ports, ledger.land(session, moves))
     moment = now(session)
@@ -212,6 +212,12 @@ def _parsed(sealer: Sealer, raw: RawReceipt) -> dict[str, Any] | None:
     except (ValueError, KeyError, TypeError):
         return None
     return form if isinstance(form, dict) else None
+
+
+def _reference(form: Mapping[str, str]) -> str | None:
+    """The provider's number for the message, if it is one that the ledger can hold."""
+    found = form.get("MessageSid") or form.get("SmsSid") or ""
+    return found if 0 < len(found) <= 64 and found.isascii() and found.isprintable() else None
 
 
 def _number_key(ports: Ports, number: str) -> bytes | None:

@@ -36,21 +36,29 @@ _PROVIDER_WORDS: Final[Mapping[str, S]] = {
     "canceled": S.FAILED,
 }
 
-PERMANENT_REASONS: Final = frozenset({"21211", "21214", "21217", "21610", "21614", "30004", "30005", "30006"})
+PERMANENT_REASONS: Final = frozenset(
+    {"21211", "21214", "21217", "21265", "21610", "21614", "21635", "30004", "30005", "30006"}
+)
 """Provider codes that say the number itself is at fault: a defect of its owner, never a retry."""
 
 
 def state_of(word: str, code: str | None) -> tuple[S, str | None]:
     """Our state for a provider's status word, and the reason where it failed.
 
-    A word that we do not know is a failure that carries the word, never a success.
+    A word that we do not know is a failure that carries the word, never a success. What comes back can be stored,
+    whatever came in.
     """
-    state = _PROVIDER_WORDS.get(word.strip().lower())
+    word, code = _plain(word), _plain(code or "")
+    state = _PROVIDER_WORDS.get(word.lower())
     if state is None:
-        return S.FAILED, f"unknown_status:{word.strip()[:40]}"
+        return S.FAILED, f"unknown_status:{word[:40]}"
     if state is S.FAILED:
-        return state, (code or "").strip()[:60] or word.strip().lower()
+        return state, code[:60] or word.lower()
     return state, None
+
+
+def _plain(text: str) -> str:
+    return text if text.isprintable() and text == text.strip() else "".join(filter(str.isprintable, text)).strip()
 
 
 def may_become(current: S, wanted: S) -> bool:

@@ -106,23 +106,25 @@ def code_in(raw: str | None) -> int | None:
 
 
 def as_code(value: object) -> int | None:
-    """A code as a number; None for what is no code."""
+    """A code as a number; None for what is none of theirs (an HTTP status in its place, for one)."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 6:
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1_000_000 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 10_000 <= value < 1_000_000 else None
 
 
-def verdict(status: object, code: object, raw: str | None) -> Sent:
+def verdict(status: int, raw: str | None) -> Sent:
     """What an error answer (HTTP 4xx with JSON, as documented) says about the message.
 
     Without a code of theirs it did not come from their API: some proxy's opinion writes nobody off.
     """
-    known = as_code(code)
-    if known is None or known in SERVER_CODES:
-        reason = f"http_{as_code(status) or 0}" if known is None else str(known)
+    known = code_in(raw)
+    if known is None:
+        return Sent(Answer.UNKNOWN, reason=f"http_{status}", account_fault=True, raw=raw)
+    reason = str(known)
+    if known in SERVER_CODES:
         return Sent(Answer.UNKNOWN, reason=reason, account_fault=True, raw=raw)
     if known in RATE_CODES:
-        return Sent(Answer.NOT_TAKEN, reason=str(known), retry_after=1.0, account_fault=True, raw=raw)
+        return Sent(Answer.NOT_TAKEN, reason=reason, retry_after=1.0, account_fault=True, raw=raw)
     if known in ACCOUNT_CODES:
-        return Sent(Answer.NOT_TAKEN, reason=str(known), account_fault=True, raw=raw)
-    return Sent(Answer.REFUSED, reason=str(known), raw=raw)
+        return Sent(Answer.NOT_TAKEN, reason=reason, account_fault=True, raw=raw)
+    return Sent(Answer.REFUSED, reason=reason, raw=raw)

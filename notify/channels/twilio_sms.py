@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
-from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
+from twilio.http.response import Response
 from twilio.rest import Client
 
 from notify.callbacks import callback_url
+from notify.channels import twilio_codes
 from notify.channels.base import Abilities, Answer, Found, Message, Sent
 from notify.channels.http_client import LeanClient, NotTaken, Uncertain
 from notify.models import Kind
@@ -18,9 +22,22 @@ MAX_VALIDITY = 36_000
 """Seconds: the longest that the provider keeps a message for us; what is valid longer is valid so long there."""
 MIN_VALIDITY = 5
 """Seconds: below this the provider cannot promise that it keeps to it, so nothing is handed over."""
-RATE_CODES = frozenset({14107, 20429, 30001, 63018})
-"""Error codes that mean "not now" whatever the HTTP status."""
 LIST_LIMIT = 100
+_REFERENCE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+"""What is no reference of theirs is no proof that the message was taken, and could not be stored on every database."""
+_UNREADABLE = (TwilioException, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+_body: ContextVar[str | None] = ContextVar("_body", default=None)
+
+
+class _Keeping(LeanClient):
+    """Keeps each answer's text for the task that asked: the library's exceptions do not carry it."""
+
+    async def request(self, *args: Any, **options: Any) -> Response:
+        """As the client does."""
+        _body.set(None)
+        answer = await super().request(*args, **options)
+        _body.set(answer.text)
+        return answer
 
 
 class TwilioSms:
@@ -31,7 +48,7 @@ class TwilioSms:
 
     def __init__(self, account: TwilioAccount, *, timeout: float = 15.0, connections: int = 0):
         self._settings = account
-        self._http = LeanClient(timeout, connections)
+        self._http = _Keeping(timeout, connections)
         self._client = Client(account.account_sid, account.auth_token, http_client=self._http)
         self._client.api.base_url = account.base_url.rstrip("/")
         self._messages = self._client.messages
@@ -77,39 +94,49 @@ class TwilioSms:
         try:
             created = await self._messages.create_async(to=message.to, body=message.body, **extra)
         except NotTaken as error:
-            return Sent(
-                Answer.NOT_TAKEN, None, error.reason, retry_after=error.retry_after, account_fault=True, raw=error.raw
-            )
+            return _turned_away(error)
         except Uncertain as error:
-            return Sent(Answer.UNKNOWN, reason=error.reason, account_fault=True, raw=error.raw)
-        except TwilioRestException as error:
-            if error.code in RATE_CODES:
-                return Sent(
-                    Answer.NOT_TAKEN, reason=str(error.code), retry_after=1.0, account_fault=True, raw=str(error)
-                )
-            return Sent(Answer.REFUSED, reason=str(error.code), raw=str(error))
-        except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as error:
+            return Sent(Answer.UNKNOWN, reason=error.reason, account_fault=True, raw=_kept(error.raw))
+        except (TwilioRestException, TwilioServiceException) as error:
+            status = error.status if isinstance(error.status, int) else 0
+            return twilio_codes.verdict(status, _kept(_body.get()))
+        except _UNREADABLE:
             # 200 with something that is not their JSON: a proxy's page, half a body. It may have been taken.
-            return Sent(Answer.UNKNOWN, reason="unreadable_answer", account_fault=True, raw=str(error))
-        if not created.sid:
-            return Sent(Answer.UNKNOWN, reason="answer_without_sid", account_fault=True)
-        return Sent(Answer.ACCEPTED, ref=str(created.sid)[:64])
+            return Sent(Answer.UNKNOWN, reason="unreadable_answer", account_fault=True, raw=_kept(_body.get()))
+        if not isinstance(created.sid, str) or not _REFERENCE.fullmatch(created.sid):
+            return Sent(Answer.UNKNOWN, reason="answer_without_sid", account_fault=True, raw=_kept(_body.get()))
+        return Sent(Answer.ACCEPTED, ref=created.sid)
 
     async def find(self, to: str, since: datetime) -> list[Found] | None:
         """Messages to `to` that the provider created since `since` (its times are whole seconds)."""
+        floor = since.replace(microsecond=0)
         try:
             rows = await self._messages.list_async(to=to, limit=LIST_LIMIT, page_size=LIST_LIMIT)
-        except (NotTaken, Uncertain, TwilioException, ValueError, KeyError, TypeError, AttributeError):
+            return [
+                Found(
+                    ref=row.sid,
+                    body=str(row.body or ""),
+                    status=str(row.status or ""),
+                    error_code=str(row.error_code) if row.error_code else None,
+                    created_at=row.date_created,
+                )
+                for row in rows
+                if isinstance(row.sid, str)
+                and _REFERENCE.fullmatch(row.sid)
+                and row.direction != "inbound"
+                and (row.date_created is None or row.date_created >= floor)
+            ]
+        except (NotTaken, Uncertain, *_UNREADABLE):
             return None
-        floor = since.replace(microsecond=0)
-        return [
-            Found(
-                ref=str(row.sid),
-                body=row.body or "",
-                status=str(row.status or ""),
-                error_code=str(row.error_code) if row.error_code else None,
-                created_at=row.date_created,
-            )
-            for row in rows
-            if row.sid and row.direction != "inbound" and (row.date_created is None or row.date_created >= floor)
-        ]
+
+
+def _kept(raw: str | None) -> str | None:
+    return None if raw is None else twilio_codes.storable(raw)
+
+
+def _turned_away(error: NotTaken) -> Sent:
+    """The client could not hand it over. A 403 or 404 may still be about this number alone, and say so by its code."""
+    raw = _kept(error.raw)
+    if error.reason != "http_429" and twilio_codes.code_in(raw) in twilio_codes.MESSAGE_CODES:
+        return twilio_codes.verdict(0, raw)
+    return Sent(Answer.NOT_TAKEN, None, error.reason, retry_after=error.retry_after, account_fault=True, raw=raw)

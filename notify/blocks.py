@@ -47,8 +47,10 @@ def claim(
         .join(Broadcast, Broadcast.id == DeliveryBlock.broadcast_id)
         .where(
             DeliveryBlock.state == sa.literal_column("'ready'"),
-            DeliveryBlock.due_at <= moment,
+            # What was never tried has nothing to wait for, even where a fast clock dated it into the future.
+            sa.or_(DeliveryBlock.fence == 0, DeliveryBlock.due_at <= moment),
             Broadcast.valid_until > moment,
+            Broadcast.state == BroadcastState.OPEN,
         )
         .order_by(DeliveryBlock.priority, DeliveryBlock.first_id)
         .limit(most)
@@ -121,14 +123,21 @@ def release(session: Session, held: Held, due_at: datetime | None = None) -> Blo
     block = session.scalars(query.execution_options(populate_existing=True)).first()
     if block is None or block.state not in (BlockState.HELD, BlockState.CLOSING):
         return None
+    open_states = [S.QUEUED, S.CLAIMED]
+    left = set(
+        session.scalars(
+            sa.select(Delivery.state)
+            .where(Delivery.id.between(block.first_id, block.last_id), Delivery.state.in_(open_states))
+            .distinct()
+        )
+    )
+    if S.CLAIMED in left:
+        # Its holder has nothing of it on the way: a commit of intents whose answer was lost, or was not waited for.
+        _bulk_move(session, block.first_id, block.last_id, S.CLAIMED, S.UNKNOWN)
     if block.state is BlockState.CLOSING:
         write_off(session, block.first_id)
         return BlockState.DONE
-    waits = session.scalar(
-        sa.select(sa.literal(1))
-        .where(Delivery.id.between(block.first_id, block.last_id), Delivery.state == S.QUEUED)
-        .limit(1)
-    )
+    waits = S.QUEUED in left
     block.state = BlockState.READY if waits else BlockState.DONE
     block.holder = block.lease_until = None
     if waits:
@@ -137,18 +146,29 @@ def release(session: Session, held: Held, due_at: datetime | None = None) -> Blo
     return block.state
 
 
-def requeue(session: Session, delivery_ids: Sequence[int]) -> None:
-    """Put the blocks of these deliveries, which are `queued` again, back into the queue."""
-    if not delivery_ids:
-        return
-    blocks = session.scalars(
-        sa.select(DeliveryBlock)
-        .where(
-            sa.or_(*(sa.and_(DeliveryBlock.first_id <= i, DeliveryBlock.last_id >= i) for i in delivery_ids[:500])),
-            DeliveryBlock.state == BlockState.DONE,
+def lock(session: Session, delivery_ids: Sequence[int]) -> list[DeliveryBlock]:
+    """The blocks of these deliveries, locked in order: whoever gives one back meanwhile waits, and sees what we do."""
+    found: list[DeliveryBlock] = []
+    for start in range(0, len(delivery_ids), 500):
+        part = delivery_ids[start : start + 500]
+        query = (
+            sa.select(DeliveryBlock)
+            .where(sa.or_(*(sa.and_(DeliveryBlock.first_id <= i, DeliveryBlock.last_id >= i) for i in part)))
+            .order_by(DeliveryBlock.first_id)
         )
-        .order_by(DeliveryBlock.first_id)
-    ).all()
+        if dialect_name(session) != "sqlite":
+            query = query.with_for_update()
+        found.extend(session.scalars(query.execution_options(populate_existing=True)))
+    return found
+
+
+def _ready_again(session: Session, held: Sequence[DeliveryBlock], delivery_ids: Sequence[int]) -> None:
+    """Put those of the locked blocks that were done and hold one of these deliveries back into the queue."""
+    blocks = [
+        block
+        for block in held
+        if block.state is BlockState.DONE and any(block.first_id <= i <= block.last_id for i in delivery_ids)
+    ]
     stopped = set(
         session.scalars(
             sa.select(Broadcast.id).where(
@@ -235,7 +255,10 @@ def sweep(session: Session, limit: int = 4) -> int:
         .where(
             sa.or_(
                 sa.and_(DeliveryBlock.state == sa.literal_column("'closing'"), DeliveryBlock.lease_until.is_(None)),
-                sa.and_(DeliveryBlock.state == sa.literal_column("'ready'"), Broadcast.valid_until <= moment),
+                sa.and_(
+                    DeliveryBlock.state == sa.literal_column("'ready'"),
+                    sa.or_(Broadcast.valid_until <= moment, Broadcast.state == BroadcastState.CANCELLED),
+                ),
             )
         )
         .order_by(DeliveryBlock.first_id)
@@ -254,6 +277,7 @@ def requeue_absent(session: Session, absent: Sequence[tuple[int, int]], older_th
 
     The attempt and the age keep a verdict about one attempt from touching the next.
     """
+    held = lock(session, sorted(i for i, _ in absent))
     rows = bulk.execute(
         session,
         "UPDATE delivery SET state = 'queued', reason = 'absent_at_provider', changed_at = :now_at"
@@ -267,7 +291,7 @@ def requeue_absent(session: Session, absent: Sequence[tuple[int, int]], older_th
     change = TallyChange()
     for row in rows:
         change.move(row.broadcast_id, row.division, row.channel, row.people, S.UNKNOWN, S.QUEUED)
-    requeue(session, sorted(row[0] for row in rows))
+    _ready_again(session, held, [row[0] for row in rows])
     change.write(session)
     return len(rows)
 

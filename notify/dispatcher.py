@@ -173,13 +173,13 @@ class Dispatcher:
         except BaseException:
             self._results = results + self._results
             raise
+        for result in results:
+            result.lane.out -= 1
+        self.in_flight -= len(results)
         if results:
             failpoints.reach("settled")
         if granted:
             failpoints.reach("intended")
-        for result in results:
-            result.lane.out -= 1
-        self.in_flight -= len(results)
         for lane, channel, rows in chunk:
             going = [row for row in rows if row.id in granted]
             if channel is not None and len(going) < len(rows):
@@ -253,15 +253,16 @@ class Dispatcher:
     # -- one message ---------------------------------------------------------------------------------------------
 
     async def _send(self, lane: Lane, channel: Channel | None, row: Any) -> None:
-        sent = check(lane, channel, row, self.database.clock.now(), time.monotonic())
-        if isinstance(sent, Message):
-            assert channel is not None  # noqa: S101 - `check` refuses what has no channel
-            try:
+        try:
+            sent = check(lane, channel, row, self.database.clock.now(), time.monotonic())
+            if isinstance(sent, Message):
+                assert channel is not None  # noqa: S101 - `check` refuses what has no channel
                 sent = await channel.send(sent)
-            except Exception as error:
-                sent = Sent(Answer.UNKNOWN, reason=f"internal:{type(error).__name__}"[:80])
-            failpoints.reach("answered")
-            self._learn(lane, channel, sent)
+                failpoints.reach("answered")
+                self._learn(lane, channel, sent)
+        except Exception as error:
+            # Whatever broke, the message must have a result, or its block would be held for ever.
+            sent = Sent(Answer.UNKNOWN, reason=f"internal:{type(error).__name__}"[:80])
         if not self._results:
             self._first_result = time.monotonic()
         self._results.append(Result(lane, row, sent))

@@ -7,6 +7,7 @@ in and the intents of the next chunk; the more it has to do, the more it does at
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections import deque
@@ -20,6 +21,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from kernel.db import Database, now
+from kernel.logs import kv
 from notify import blocks, failpoints, ledger
 from notify.channels.base import Answer, Channel, Message, Sent
 from notify.lanes import Lane, Result, check, settle
@@ -27,10 +29,16 @@ from notify.models import Broadcast, DeliveryState
 from notify.ports import Ports
 from notify.roads import Roads
 from notify.settings import EngineSettings
+from notify.steps import ClockWatch, redate
 
+log = logging.getLogger("notify.dispatcher")
 S = DeliveryState
 T = TypeVar("T")
 MOST_LANES = 256
+URGENT = 1
+"""Priorities 0 to this are urgent: places in flight are kept for them, and housekeeping takes small bites meanwhile."""
+KEPT_FREE = 8
+"""One in so many places in flight is kept for what is urgent, however slow the routine's answers are."""
 
 
 class Dispatcher:
@@ -50,6 +58,7 @@ class Dispatcher:
         self.in_flight = 0
         self.lanes: list[Lane] = []
         self.claiming = True
+        self.watch = ClockWatch(database.clock.now(), database.clock.monotonic())
         self.wake = asyncio.Event()
         self._results: list[Result] = []
         self._first_result = 0.0
@@ -90,12 +99,15 @@ class Dispatcher:
 
     async def claim(self) -> int:
         """Claim what is due and make lanes of it: as much as keeps the pump busy, and whatever is more urgent."""
-        if not self.claiming or len(self.lanes) >= MOST_LANES:
+        if not self.claiming:
             return 0
         waiting = sum(len(lane.rows) for lane in self.lanes)
         below = None
-        if waiting >= self.settings.batch:
-            below = min(lane.held.priority for lane in self.lanes if lane.rows)
+        if waiting >= self.settings.batch or len(self.lanes) >= MOST_LANES:
+            below = min((lane.held.priority for lane in self.lanes if lane.rows), default=URGENT + 1)
+            if self.hungry and len(self.lanes) < MOST_LANES:
+                # What is held is mostly less urgent than its first: the next of the first must not wait behind it.
+                below += 1
             if below == 0:
                 return 0
         taken = time.monotonic()
@@ -196,6 +208,8 @@ class Dispatcher:
     def _choose(self, moment: float) -> list[tuple[Lane, Channel | None, list[Any]]]:
         """The next rows to intend, most urgent lane first, within rate and concurrency."""
         room = min(self.settings.intent_chunk, self.settings.concurrency - self.in_flight)
+        kept = self.settings.concurrency // KEPT_FREE
+        routine = self.settings.concurrency - self.in_flight - kept
         chosen: list[tuple[Lane, Channel | None, list[Any]]] = []
         for lane in self.lanes:
             if room <= 0:
@@ -206,14 +220,29 @@ class Dispatcher:
                 # They stay queued in the ledger, where the sweep writes them off as expired.
                 lane.rows.clear()
                 continue
-            wanted = min(room, len(lane.rows))
+            wanted = min(room if lane.held.priority <= URGENT else min(room, routine), len(lane.rows))
+            if wanted <= 0:
+                continue
             channel, count = self.roads.take(lane.rows[0].channel, lane.record.kind, wanted, moment)
             if count <= 0:
                 continue
             rows = [lane.rows.popleft() for _ in range(count)]
             room -= count
+            routine -= count
             chosen.append((lane, channel, rows))
         return chosen
+
+    @property
+    def hungry(self) -> bool:
+        """Whether little is left of the most urgent that is held."""
+        first = min((lane.held.priority for lane in self.lanes if lane.rows), default=None)
+        rows = sum(len(lane.rows) for lane in self.lanes if lane.held.priority == first)
+        return rows <= self.settings.batch // 2
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something urgent is being sent: whatever else uses the writer keeps its turns short."""
+        return any(lane.held.priority <= URGENT for lane in self.lanes)
 
     def idle_wait(self) -> float:
         """Seconds that the pump may sleep unless woken."""
@@ -308,6 +337,21 @@ class Dispatcher:
                 else:
                     lane.lost = True
                     lane.rows.clear()
+
+        await self.write(work)
+
+    async def mind_the_clock(self) -> None:
+        """Bring the ledger's times in line where the wall clock was set since the last look."""
+        clock = self.database.clock
+        moved = self.watch.step(clock.now(), clock.monotonic())
+        if moved is None:
+            return
+        log.warning("the clock was set %s", kv(holder=self.holder, seconds=round(moved.total_seconds(), 1)))
+
+        def work(session: Session) -> None:
+            redate(session, self.settings.lease_seconds)
+            for lane in sorted(self.lanes, key=lambda lane: lane.held.first_id):
+                blocks.renew(session, lane.held, self.settings.lease_seconds)
 
         await self.write(work)
 

@@ -27,9 +27,12 @@ from notify.models import ChannelState, EngineBeat, EngineSwitch
 from notify.ports import Ports
 from notify.reconcile import reconcile
 from notify.settings import EngineSettings
+from notify.steps import pull_back
 
 log = logging.getLogger("notify.engine")
 RECENT_SECONDS = 15
+URGENT_FOLD = 10
+"""While something urgent leaves, receipts are folded in pieces so many times smaller: each turn holds the writer."""
 SWITCH_INTERVAL = 0.0005
 """The database thread and the loop hand the interpreter over often; the default of 5 ms would make each wait."""
 
@@ -107,6 +110,7 @@ class Engine:
         dispatcher = Dispatcher(self.database, self.channels, self.ports, self.settings, self.holder)
         await self._beat(dispatcher)
         await dispatcher.write(self._bury_the_dead)
+        await dispatcher.write(lambda session: pull_back(session, self.settings.lease_seconds))
         return dispatcher
 
     async def _close(self, dispatcher: Dispatcher) -> None:
@@ -174,7 +178,7 @@ class Engine:
         ends = time.monotonic() + self.settings.poll_seconds
         while time.monotonic() < ends:
             await asyncio.sleep(0.01)
-            if claimed and sum(len(lane.rows) for lane in dispatcher.lanes) <= self.settings.batch // 2:
+            if claimed and dispatcher.hungry:
                 return True
         return True
 
@@ -190,7 +194,7 @@ class Engine:
                         dispatcher.wake.clear()
                         with contextlib.suppress(TimeoutError):
                             await asyncio.wait_for(dispatcher.wake.wait(), dispatcher.idle_wait())
-                    if sum(len(lane.rows) for lane in dispatcher.lanes) < self.settings.batch // 2:
+                    if dispatcher.hungry:
                         busy = bool(await dispatcher.claim()) or busy
                     await dispatcher.renew()
                     busy = True
@@ -205,15 +209,17 @@ class Engine:
     # -- keeping house -------------------------------------------------------------------------------------------
 
     async def _fold(self, dispatcher: Dispatcher) -> bool:
-        looked = await dispatcher.write(lambda s: receipts.fold(s, self.ports, self.settings.fold_batch))
+        batch = self.settings.fold_batch // (URGENT_FOLD if dispatcher.urgent else 1)
+        looked = await dispatcher.write(lambda s: receipts.fold(s, self.ports, max(1, batch)))
         if looked:
             failpoints.reach("folded")
         return looked > 0
 
     async def _sweep(self, dispatcher: Dispatcher) -> bool:
         def work(session: Session) -> int:
-            return blocks.take_over(session) + blocks.sweep(session)
+            return blocks.take_over(session) + blocks.sweep(session, 1 if dispatcher.urgent else 4)
 
+        await dispatcher.mind_the_clock()
         return await dispatcher.write(work) > 0
 
     def _bury_the_dead(self, session: Session) -> None:

@@ -70,6 +70,11 @@ def check(lane: Lane, channel: Channel | None, row: Any, now: datetime, monotoni
     left = (record.valid_until - now).total_seconds()
     if left <= 0:
         return Sent(Answer.NOT_TAKEN, reason="expired")
+    if channel is not None and left < channel.abilities.least_validity:
+        # It could be shown after its time: the provider keeps what it takes at least so long.
+        lane.rows.clear()
+        lane.retry_in = max(lane.retry_in, left)
+        return Sent(Answer.NOT_TAKEN, reason="expired")
     if row.kind is not record.kind:
         return Sent(Answer.REFUSED, reason="kind_mismatch")
     if channel is None:

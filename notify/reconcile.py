@@ -51,6 +51,7 @@ async def reconcile(dispatcher: Dispatcher) -> int:
     """One round over what is unknown: present in the provider's list → settled; absent for long enough → queued again
     until it expires; where there is no list, a real warning goes once more and a drill never. Returns how many moved.
     """
+    await dispatcher.mind_the_clock()
     absent_after = dispatcher.settings.absent_after_seconds
     asked_at = dispatcher.database.clock.now()
     cases = await dispatcher.read(lambda session: _unknowns(session, absent_after))
@@ -81,7 +82,7 @@ async def _settle_group(dispatcher: Dispatcher, group: Sequence[_Case], older_th
         if number is None:
             return case, None, None
         async with gate:
-            return case, number, await channel.find(number, record.created_at - CLOCK_SKEW)
+            return case, number, await channel.find(number, record.created_at - CLOCK_SKEW - dispatcher.watch.total)
 
     for case, number, found in await asyncio.gather(*(look(case) for case in group)):
         if found is None:

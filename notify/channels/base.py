@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 
 from notify.models import Kind
@@ -51,23 +53,50 @@ class Found:
     """A message in the provider's list."""
 
     ref: str
-    body: str
+    body: str | None
+    """What was sent; None where the list does not say (calls): then number and time must tell, or nothing does."""
     status: str
+    """In the words of `notify.rules.state_of`."""
     error_code: str | None
     created_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What one part costs, as the account's contract says."""
+
+    per_part: Decimal
+    currency: str
+
+
+def one_part(_body: str) -> int:
+    """A road that charges by the message and not by its length."""
+    return 1
+
+
+@dataclass(frozen=True, slots=True)
 class Abilities:
-    """What a road can do."""
+    """What a road can do. Whoever treats roads differently asks these, never a name; the conformance suite holds
+    each channel to what it declares."""
 
     two_way: bool = False
+    """What the person answers on the same road reaches `Answers`."""
+    links: bool = False
+    """A link in the text can be followed."""
     receipts: bool = False
+    """The provider reports what became of each message."""
     lists: bool = False
+    """`find` works: an unknown outcome can be looked up."""
+    expires: bool = False
+    """The provider is told how long the message is good, and gives up after that."""
     voice: bool = False
+    """The text is heard and not read: no link, no marks, spoken numbers, one key as the answer."""
     max_units: int | None = None
-    least_validity: int = 0
-    """Seconds: what has less left is not handed over, because it could arrive after its time."""
+    """UTF-16 units of the longest text; None is no limit."""
+    parts: Callable[[str], int] = one_part
+    """Charged parts of a body as it leaves: SMS segments, minutes begun."""
+    cost: Cost | None = None
+    """What a part costs; None where nobody said."""
 
 
 class Channel(Protocol):

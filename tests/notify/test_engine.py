@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -23,6 +24,7 @@ from support import (
 
 from kernel.db import Database
 from notify import service
+from notify.channels.twilio_sms import TwilioSms
 from notify.engine import Engine
 from notify.models import Broadcast, Delivery, DeliveryState, Kind, RawReceipt
 
@@ -165,8 +167,11 @@ def test_a_wrong_password_is_no_failure_of_the_message(
         assert service.status(session).channels[0].last_error == "http_401"
 
 
-def test_nothing_leaves_after_its_time(database: Database, gateway: Gateway, make_engine_for: Make, start: int) -> None:
-    until = database.clock.now() + timedelta(seconds=1.2)
+def test_nothing_leaves_after_its_time(
+    database: Database, gateway: Gateway, make_engine_for: Make, start: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TwilioSms, "abilities", replace(TwilioSms.abilities, least_validity=1))
+    until = database.clock.now() + timedelta(seconds=1.6)
     record = enter(database, start, 100, valid_until=until)
     slow = account(gateway, messages_per_second=20.0)
     engine = make_engine_for(database, accounts=[slow])

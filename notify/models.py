@@ -97,6 +97,8 @@ class Broadcast(Base):
     cancelled_at: Mapped[datetime | None]
     messages: Mapped[int] = mapped_column(default=0)
     people: Mapped[int] = mapped_column(default=0)
+    first_handed_over_at: Mapped[datetime | None]
+    """When a provider had taken the first message of it, by the engine's record."""
 
     @property
     def first_id(self) -> int:
@@ -174,6 +176,8 @@ class DeliveryBlock(Base):
     holder: Mapped[str | None] = mapped_column(sa.String(80))
     fence: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None]
+    waiting_since: Mapped[datetime | None]
+    """Since when something in it waits, however often it was tried since; `due_at` moves with every attempt."""
 
 
 class DeliveryTally(Base):
@@ -251,6 +255,9 @@ class ChannelState(Base):
 
     holder: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    channel: Mapped[str] = mapped_column(sa.String(20), default="", server_default="")
+    kinds: Mapped[str] = mapped_column(sa.String(80), default="", server_default="")
+    """What its credentials may carry, by commas."""
     configured_rate: Mapped[float]
     rate: Mapped[float]
     paused_until: Mapped[datetime | None]
@@ -266,3 +273,15 @@ class EngineSwitch(Base):
 
     id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
     drain_until: Mapped[datetime | None]
+
+
+class DeliveryCounter(Base):
+    """What was counted since the installation began, by every process together: a counter that no restart resets."""
+
+    __tablename__ = "delivery_counter"
+
+    name: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+    labels: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
+    """`name=value` pairs in the order of their names, by commas."""
+    value: Mapped[float]
+    updated_at: Mapped[datetime]

@@ -91,6 +91,8 @@ class Abilities:
     """The provider is told how long the message is good, and gives up after that."""
     voice: bool = False
     """The text is heard and not read: no link, no marks, spoken numbers, one key as the answer."""
+    least_validity: int = 0
+    """Seconds that a message must still be good for: below it the road cannot promise that it gives up in time."""
     max_units: int | None = None
     """UTF-16 units of the longest text; None is no limit."""
     parts: Callable[[str], int] = one_part

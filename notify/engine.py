@@ -226,7 +226,11 @@ class Engine:
         """Leases of engines of this machine whose process is gone need not run out first."""
         host = socket.gethostname()
         for beat in session.scalars(sa.select(EngineBeat).where(EngineBeat.host == host)).all():
-            if beat.pid != os.getpid() and not _lives(beat.pid):
+            if beat.holder == self.holder:
+                # In a container the process before us had our number and our name; what it held is held by nobody.
+                while blocks.take_over(session, holder=beat.holder, limit=50):
+                    pass
+            elif beat.pid != os.getpid() and not _lives(beat.pid):
                 while blocks.take_over(session, holder=beat.holder, limit=50):
                     pass
                 session.execute(sa.delete(ChannelState).where(ChannelState.holder == beat.holder))

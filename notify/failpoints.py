@@ -6,6 +6,7 @@ kills itself as `kill -9` would; once a receipt is stored it stands still for tw
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -13,6 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from kernel.logs import kv
+
+log = logging.getLogger("notify.failpoints")
 VARIABLE: Final = "EMERGENCY_FAILPOINTS"
 POINTS: Final[Mapping[str, str]] = {
     "entered": "the ledger's rows are written, the caller has not committed",
@@ -77,9 +81,11 @@ def _act(name: str) -> None:
     armed.hits += 1
     if armed.hits != armed.at:
         return
+    log.warning("failpoint %s", kv(point=name, action=armed.action, hit=armed.hits))
     if armed.action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if armed.action == "freeze":
         time.sleep(armed.seconds)
+        log.warning("thawed %s", kv(point=name))
         return
     raise Tripped(name)

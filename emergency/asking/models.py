@@ -178,23 +178,44 @@ class QuestionStep(Base):
     broadcast_id: Mapped[int | None]
 
 
+class ReplyWhy(LabelledEnum):
+    """Why a reply could not be counted without a person."""
+
+    AMBIGUOUS = "ambiguous", "同时有多个询问待答", "More than one question was open", "wait"
+    UNCLEAR = "unclear", "不是明确的回答", "No plain answer", "wait"
+    NEEDS_NAME = "needs_name", "派人代替，需问明是谁", "Somebody comes instead: ask who", "wait"
+    LATE = "late", "询问结束后才回复", "Came after the question had closed", "late"
+    NO_QUESTION = "no_question", "没有待答的询问", "No question was open", ""
+    COURTESY = "courtesy", "仅回复收到或致谢", "Only a thank-you", "absent"
+    UNKNOWN_NUMBER = "unknown_number", "号码不在册", "Nobody's number here", "late"
+
+
 class Reply(Base):
-    """A text reply that needs a person: `1` while two questions are open, or words that are no choice."""
+    """A reply that needs a person: two questions were open, words that are no choice, too late, a number unknown."""
 
     __tablename__ = "question_reply"
-    __table_args__ = (sa.Index(None, "state", "at"), sa.UniqueConstraint("raw_id", name="uq_question_reply_raw"))
+    __table_args__ = (
+        sa.Index(None, "state", "at"),
+        sa.Index(None, "number_key", "at"),
+        sa.UniqueConstraint("raw_id", name="uq_question_reply_raw"),
+    )
 
     id: Mapped[Pk]
-    contact_id: Mapped[int]
+    contact_id: Mapped[int | None]
+    """Whose number it is, where somebody here has it."""
+    number_key: Mapped[bytes | None] = mapped_column(sa.LargeBinary(16))
     division_code: Mapped[str] = mapped_column(sa.String(12))
     text_sealed: Mapped[bytes]
     question_ids: Mapped[list[Any]]
-    """The questions that it may answer."""
+    """The questions that it may answer; after asking back, in the order of their letters."""
     at: Mapped[datetime]
     channel: Mapped[str] = mapped_column(sa.String(20))
     raw_id: Mapped[int]
     state: Mapped[ReplyState] = mapped_column(enum_type(ReplyState, name="state"), default=ReplyState.WAITING)
-    why: Mapped[str] = mapped_column(sa.String(20))
-    """`ambiguous` or `unclear`."""
+    why: Mapped[ReplyWhy] = mapped_column(enum_type(ReplyWhy, name="why"))
+    asked_back_at: Mapped[datetime | None]
+    """When the number was sent the list of its open questions."""
+    answer_id: Mapped[int | None]
+    """The answer that it became."""
     settled_by: Mapped[str | None] = mapped_column(sa.String(60))
     settled_at: Mapped[datetime | None]

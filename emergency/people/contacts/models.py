@@ -24,6 +24,40 @@ class PhoneState(LabelledEnum):
     OPTED_OUT = "opted_out", "拒收短信", "Opted out", "absent"
 
 
+class OptMeans(LabelledEnum):
+    """How we know that a number wants no messages, or wants them again."""
+
+    REPLY = "reply", "短信回复", "Text reply"
+    CARRIER = "carrier", "运营商拦截", "Refused by the carrier"
+    CLERK = "clerk", "窗口登记", "Told to a clerk"
+
+
+class OptOut(Base):
+    """One objection of a number's holder to messages. It outlives the record of the person, so that an import keeps it."""
+
+    __tablename__ = "opt_out"
+    __table_args__ = (
+        sa.Index(
+            "uq_opt_out_standing", "number_key", unique=True,
+            sqlite_where=sa.text("ended_at IS NULL"), postgresql_where=sa.text("ended_at IS NULL"),
+        ),
+        sa.CheckConstraint("(ended_at IS NULL) = (ended_by IS NULL)", name="ended_by_somebody"),
+    )  # fmt: skip
+
+    id: Mapped[Pk]
+    number_key: Mapped[bytes] = mapped_column(sa.LargeBinary(16))
+    at: Mapped[datetime]
+    means: Mapped[OptMeans] = mapped_column(enum_type(OptMeans, name="means"))
+    raw_id: Mapped[int | None]
+    """The stored message that said so, while it is kept."""
+    by: Mapped[str] = mapped_column(sa.String(60))
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None] = mapped_column(sa.String(60))
+    ended_raw_id: Mapped[int | None]
+    proof_sealed: Mapped[bytes | None]
+    """What showed that the holder takes it back, where a person entered it."""
+
+
 class Contact(Base):
     """A person's name and number, sealed; beside them only the blind indexes that find equal values."""
 

@@ -24,6 +24,7 @@ from kernel.errors import N_, Invalid, NotFound
 from notify import service as notify_service
 from notify.channels.base import Channel
 from notify.channels.twilio_sms import TwilioSms
+from notify.counters import TableMetrics
 from notify.engine import Engine
 from notify.models import Broadcast, Kind
 from notify.ports import Answers, Outcomes, Ports
@@ -75,6 +76,7 @@ def ports(runtime: Runtime, *, outcomes: Outcomes, answers: Answers) -> Ports:
         number_index=VaultNumberIndex(runtime.vault),
         outcomes=outcomes,
         answers=answers,
+        metrics=TableMetrics(runtime.database),
     )
 
 

@@ -178,7 +178,7 @@ def _ready_again(session: Session, held: Sequence[DeliveryBlock], delivery_ids: 
     )
     for block in blocks:
         block.state = BlockState.CLOSING if block.broadcast_id in stopped else BlockState.READY
-        block.due_at = now(session)
+        block.due_at = block.waiting_since = now(session)
     session.flush()
 
 

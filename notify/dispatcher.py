@@ -125,6 +125,7 @@ class Dispatcher:
         claimed = await self.write(work)
         if claimed:
             failpoints.reach("claimed")
+            self.ports.metrics.count("notify_claims_total", len(claimed))
         by_broadcast: dict[int, list[int]] = {}
         for held, _, rows in claimed:
             by_broadcast.setdefault(held.broadcast_id, []).extend(row.address_key for row in rows)
@@ -267,6 +268,7 @@ class Dispatcher:
                 wanted.extend(rows)
             else:
                 lane.lost = True
+                self.ports.metrics.count("notify_leases_lost_total")
                 lane.rows.clear()
         granted = ledger.intend(session, [row.id for row in wanted]) if wanted else set()
         for row in wanted:
@@ -336,6 +338,7 @@ class Dispatcher:
                     lane.lease_ends = moment + self.settings.lease_seconds
                 else:
                     lane.lost = True
+                    self.ports.metrics.count("notify_leases_lost_total")
                     lane.rows.clear()
 
         await self.write(work)

@@ -22,6 +22,7 @@ from kernel.db import Database, now
 from kernel.logs import kv
 from notify import blocks, failpoints, receipts
 from notify.channels.base import Channel
+from notify.counters import count_after
 from notify.dispatcher import Dispatcher
 from notify.models import ChannelState, EngineBeat, EngineSwitch
 from notify.ports import Ports
@@ -217,7 +218,9 @@ class Engine:
 
     async def _sweep(self, dispatcher: Dispatcher) -> bool:
         def work(session: Session) -> int:
-            return blocks.take_over(session) + blocks.sweep(session, 1 if dispatcher.urgent else 4)
+            taken = blocks.take_over(session)
+            count_after(session, self.ports.metrics, "notify_blocks_taken_over_total", taken)
+            return taken + blocks.sweep(session, 1 if dispatcher.urgent else 4)
 
         await dispatcher.mind_the_clock()
         return await dispatcher.write(work) > 0
@@ -255,12 +258,14 @@ class Engine:
                 state = session.get(ChannelState, (self.holder, channel.account))
                 state = state or ChannelState(holder=self.holder, name=channel.account)
                 state.configured_rate, state.rate, state.updated_at = channel.rate, limiter.rate, at
+                state.channel, state.kinds = channel.name, ",".join(sorted(kind.value for kind in channel.kinds))
                 pause = limiter.paused_until - moment
                 state.paused_until = at + timedelta(seconds=pause) if pause > 0 else None
                 if limiter.last_error is not None:
                     state.last_error, state.last_error_at = limiter.last_error[:80], at
                     limiter.last_error = None
                 session.add(state)
+            self.ports.metrics.flush(session)
             switch = session.get(EngineSwitch, 1)
             dispatcher.claiming = not (switch and switch.drain_until and switch.drain_until > at) and (
                 self._stopping is None or not self._stopping.is_set()

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from kernel.errors import DomainError
-from notify import blocks, ledger, receipts, text
+from notify import blocks, counters, ledger, receipts, text
 from notify.channels.base import Answer, Channel, Message, Sent
 from notify.models import Broadcast, DeliveryState
 from notify.ports import Ports, Settled
@@ -30,6 +30,11 @@ _OUR_REFUSALS = frozenset(
         "exercise_without_marker",
         "test_without_marker",
         "actual_with_marker",
+        "actual_says_drill",
+        "exercise_claims_real",
+        "too_long",
+        "missing_field",
+        "bad_template",
         "no_channel_for_kind",
         "kind_not_allowed_by_credentials",
     }
@@ -100,7 +105,10 @@ def _body(record: Broadcast, params: dict[str, Any] | None) -> str | Sent:
     except DomainError as error:
         return Sent(Answer.REFUSED, reason=error.code)
     fault = text.disagreement(record.kind, final)
-    return Sent(Answer.REFUSED, reason=fault) if fault else text.signed(final, record.signature)
+    if fault:
+        return Sent(Answer.REFUSED, reason=fault)
+    whole = text.signed(final, record.signature)
+    return Sent(Answer.REFUSED, reason="too_long") if text.too_long(whole) else whole
 
 
 def settle(session: Session, ports: Ports, results: Sequence[Result], change: ledger.TallyChange) -> None:
@@ -138,6 +146,11 @@ def settle(session: Session, ports: Ports, results: Sequence[Result], change: le
         # A receipt overtook us, or the block was taken over meanwhile: what we now know for certain may land.
         ledger.land(session, late)
     receipts.keep_errors(session, ports.sealer, odd)
+    counters.note_results(
+        session,
+        ports.metrics,
+        [(r.lane.record, r.row.channel, _STATES[r.sent.answer], r.row.id in moved) for r in results],
+    )
     for broadcast_id, settled in final.items():
         ports.outcomes.settled(session, records[broadcast_id], settled)
     for (broadcast_id, reason), count in refusals.items():

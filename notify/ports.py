@@ -107,6 +107,10 @@ class Metrics(Protocol):
         """Set a gauge."""
         ...
 
+    def flush(self, session: Session) -> None:
+        """Store what was counted, with the caller's transaction."""
+        ...
+
 
 class NoMetrics:
     """Metrics that nobody reads."""
@@ -115,6 +119,9 @@ class NoMetrics:
         """Do nothing."""
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Do nothing."""
+
+    def flush(self, session: Session) -> None:
         """Do nothing."""
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from kernel.db import Database, dialect_name, now
-from notify import failpoints, ledger, rules
+from notify import counters, failpoints, ledger, rules
 from notify.callbacks import callback_url, delivery_of, sign, verify_signature
 from notify.models import Broadcast, Delivery, DeliveryState, RawReceipt, ReceiptKind
 from notify.ports import Ports, Sealer, Settled
@@ -71,6 +71,7 @@ def take(
     incoming = Incoming(kind, channel, delivery_id, _sealed(ports.sealer, url, form), once)
     failpoints.reach("receipt_verified")
     (taker or Taker(database)).store(incoming)
+    ports.metrics.count("notify_receipts_taken_total", kind=kind.value)
     failpoints.reach("receipt_stored")
     return True
 
@@ -181,7 +182,9 @@ def fold(session: Session, ports: Ports, limit: int = 1000) -> int:
             state, reason = rules.state_of(word, form.get("ErrorCode"))
             moves.append((raw.delivery_id, state, _reference(form), reason))
             outcomes[raw.id] = state.value
-    _tell(session, ports, ledger.land(session, moves))
+    moved = ledger.land(session, moves)
+    _tell(session, ports, moved)
+    counters.note_folded(session, ports.metrics, list(outcomes.values()), moved)
     moment = now(session)
     session.execute(
         sa.update(RawReceipt),

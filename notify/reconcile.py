@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from kernel.db import now
 from kernel.errors import DomainError
-from notify import blocks, failpoints, ledger, rules, text
+from notify import blocks, counters, failpoints, ledger, rules, text
 from notify.channels.base import Found
 from notify.dispatcher import Dispatcher
 from notify.models import Broadcast, Delivery, DeliveryState, Kind
@@ -104,8 +104,9 @@ async def _settle_group(dispatcher: Dispatcher, group: Sequence[_Case], older_th
         return done + (blocks.requeue_absent(session, absent, older_than) if absent else 0)
 
     done = await dispatcher.write(work) if present or absent else 0
-    dispatcher.ports.metrics.count("notify_reconciled_total", len(present), verdict="present")
-    dispatcher.ports.metrics.count("notify_reconciled_total", len(absent), verdict="absent")
+    for verdict, cases in (("present", len(present)), ("absent", len(absent))):
+        if cases:
+            dispatcher.ports.metrics.count("notify_reconciled_total", cases, verdict=verdict)
     return done
 
 
@@ -156,6 +157,9 @@ async def _by_policy(dispatcher: Dispatcher, group: Sequence[_Case], older_than:
                 .where(table.c.id.in_(rest), table.c.state == DeliveryState.UNKNOWN)
                 .values(reason=BY_HAND)
             )
+        metrics = dispatcher.ports.metrics
+        counters.count_after(session, metrics, "notify_reconciled_total", len(rest), verdict="by_hand")
+        counters.count_after(session, metrics, "notify_reconciled_total", len(again), verdict="again")
         return blocks.requeue_absent(session, again, older_than) if again else 0
 
     return await dispatcher.write(work) if ripe else 0

@@ -147,6 +147,7 @@ def deliver(session: Session, spec: BroadcastSpec, recipients: Sequence[Recipien
         fault = text.disagreement(spec.kind, final)
         if fault:
             raise Invalid(N_("A field makes the text look like another kind of message."), code="kind_mismatch")
+        _refuse_too_long(final, record.signature)
     rows = [
         {
             "id": record.first_id + position,
@@ -181,6 +182,7 @@ def _record(session: Session, spec: BroadcastSpec) -> Broadcast:
     body = text.mark(spec.kind, spec.text)
     if not body.strip():
         raise Invalid(N_("The message has no text."), code="empty_text")
+    _refuse_too_long(body, spec.signature)
     record = Broadcast(
         kind=spec.kind,
         priority=spec.priority,
@@ -205,6 +207,14 @@ def _record(session: Session, spec: BroadcastSpec) -> Broadcast:
     return record
 
 
+def _refuse_too_long(body: str, signature: str) -> None:
+    if text.too_long(text.signed(body, signature)):
+        raise Invalid(
+            N_("The text is longer than the %(most)s characters that one message can carry. Shorten it."),
+            code="text_too_long", most=text.MAX_UNITS,
+        )  # fmt: skip
+
+
 def _enqueue(session: Session, record: Broadcast, spec: BroadcastSpec) -> Broadcast:
     record.messages, record.people, last = ledger.open_tally(session, record)
     blocks = [
@@ -215,6 +225,7 @@ def _enqueue(session: Session, record: Broadcast, spec: BroadcastSpec) -> Broadc
             "priority": spec.priority,
             "state": BlockState.READY,
             "due_at": record.created_at,
+            "waiting_since": record.created_at,
             "fence": 0,
         }
         for first in range(record.first_id + 1, last + 1, BLOCK)

@@ -86,7 +86,7 @@ class TwilioRoad:
             return Sent(Answer.UNKNOWN, reason=error.reason, account_fault=True, raw=_kept(error.raw))
         except (TwilioRestException, TwilioServiceException) as error:
             status = error.status if isinstance(error.status, int) else 0
-            return twilio_codes.verdict(status, _kept(_body.get()))
+            return twilio_codes.verdict(status, _body.get())
         except _UNREADABLE:
             # 200 with something that is not their JSON: a proxy's page, half a body. It may have been taken.
             return Sent(Answer.UNKNOWN, reason="unreadable_answer", account_fault=True, raw=_kept(_body.get()))
@@ -101,7 +101,7 @@ def _kept(raw: str | None) -> str | None:
 
 def _turned_away(error: NotTaken) -> Sent:
     """The client could not hand it over. A 403 or 404 may still be about this number alone, and say so by its code."""
+    if error.reason != "http_429" and twilio_codes.code_in(error.raw) in twilio_codes.MESSAGE_CODES:
+        return twilio_codes.verdict(0, error.raw)
     raw = _kept(error.raw)
-    if error.reason != "http_429" and twilio_codes.code_in(raw) in twilio_codes.MESSAGE_CODES:
-        return twilio_codes.verdict(0, raw)
     return Sent(Answer.NOT_TAKEN, None, error.reason, retry_after=error.retry_after, account_fault=True, raw=raw)

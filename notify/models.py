@@ -60,6 +60,14 @@ class BlockState(LabelledEnum):
     DONE = "done", "已完成", "Done", "done"
 
 
+class BreakerState(LabelledEnum):
+    """Whether an account is used."""
+
+    CLOSED = "closed", "正常", "In use", "done"
+    HALF_OPEN = "half_open", "试探中", "Being tried", "wait"
+    OPEN = "open", "已断开", "Cut off", "late"
+
+
 class ReceiptKind(LabelledEnum):
     """What came in from a provider."""
 
@@ -78,6 +86,7 @@ class Broadcast(Base):
         sa.CheckConstraint("messages >= 0 AND people >= messages", name="people_stand_behind_messages"),
         sa.Index("ix_broadcast_subject", "subject_kind", "subject_id"),
         sa.Index("ix_broadcast_digest", "text_digest"),
+        sa.Index("ix_broadcast_created", "created_at"),
     )
 
     id: Mapped[Pk]
@@ -142,6 +151,37 @@ class Delivery(Base):
     changed_at: Mapped[datetime]
     provider_ref: Mapped[str | None] = mapped_column(sa.String(64))
     reason: Mapped[str | None] = mapped_column(sa.String(80))
+    account: Mapped[str | None] = mapped_column(sa.String(40))
+    """Which account the latest attempt left over, recorded with its intent: only that one's list can tell."""
+
+
+class DeliveryLeg(Base):
+    """What became of a delivery on a channel that it has left for the next one: its history, one row a channel."""
+
+    __tablename__ = "delivery_leg"
+
+    delivery_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    channel: Mapped[str] = mapped_column(sa.String(20), primary_key=True)
+    account: Mapped[str | None] = mapped_column(sa.String(40))
+    state: Mapped[DeliveryState] = mapped_column(enum_type(DeliveryState, name="state"))
+    reason: Mapped[str | None] = mapped_column(sa.String(80))
+    provider_ref: Mapped[str | None] = mapped_column(sa.String(64))
+    changed_at: Mapped[datetime]
+    left_at: Mapped[datetime]
+
+
+class DeliveryPassed(Base):
+    """Messages that left a channel for the next one, by the state in which they left; beside the tallies, in which a
+    number counts once, where it is now."""
+
+    __tablename__ = "delivery_passed"
+
+    broadcast_id: Mapped[int] = mapped_column(sa.ForeignKey("broadcast.id"), primary_key=True)
+    division: Mapped[str] = mapped_column(sa.String(12), primary_key=True)
+    channel: Mapped[str] = mapped_column(sa.String(20), primary_key=True)
+    state: Mapped[DeliveryState] = mapped_column(enum_type(DeliveryState, name="state"), primary_key=True)
+    messages: Mapped[int] = mapped_column(default=0)
+    people: Mapped[int] = mapped_column(default=0)
 
 
 class DeliveryBlock(Base):
@@ -263,6 +303,17 @@ class ChannelState(Base):
     paused_until: Mapped[datetime | None]
     last_error: Mapped[str | None] = mapped_column(sa.String(80))
     last_error_at: Mapped[datetime | None]
+    breaker: Mapped[BreakerState] = mapped_column(
+        enum_type(BreakerState, name="breaker"), default=BreakerState.CLOSED, server_default="closed"
+    )
+    breaker_since: Mapped[datetime | None]
+    weight: Mapped[float] = mapped_column(default=1.0, server_default="1")
+    share: Mapped[float] = mapped_column(default=1.0, server_default="1")
+    """The part of the channel's messages that goes here now, 0 to 1."""
+    taken: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Messages that the provider looked at and answered, since the engine started; below, those it did not."""
+    troubles: Mapped[int] = mapped_column(default=0, server_default="0")
+    breaks: Mapped[int] = mapped_column(default=0, server_default="0")
     updated_at: Mapped[datetime]
 
 

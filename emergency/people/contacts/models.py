@@ -90,3 +90,15 @@ class Contact(Base):
     phone_state: Mapped[PhoneState] = mapped_column(enum_type(PhoneState, name="phone_state"))
     verified_at: Mapped[datetime | None]
     verified_by: Mapped[str | None] = mapped_column(sa.String(60))
+
+
+class NumberRefusal(Base):
+    """A provider says that a number cannot take messages of a channel."""
+
+    __tablename__ = "number_refusal"
+
+    number_key: Mapped[bytes] = mapped_column(sa.LargeBinary(16), primary_key=True)
+    channel: Mapped[str] = mapped_column(sa.String(20), primary_key=True)
+    code: Mapped[str] = mapped_column(sa.String(40))
+    since: Mapped[datetime]
+    latest_at: Mapped[datetime]

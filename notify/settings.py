@@ -58,3 +58,21 @@ class TwilioAccount:
     def mac_secret(self) -> str:
         """What the delivery id in a callback's address is bound with."""
         return self.callback_secret or self.auth_token
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSettings:
+    """How calls are made over an account. Times in seconds."""
+
+    answer_url: str = ""
+    """Where the provider asks on when a key was pressed or all was said; the delivery id and its MAC are added."""
+    voice: str = "Polly.Zhiyu"
+    """The provider's name of the voice."""
+    language: str = "cmn-CN"
+    machine_detection: bool = True
+    """Whether the provider listens for an answering machine; the person hears nothing for about two seconds."""
+    ring_seconds: int = 45
+    repeat: int = 2
+    """How often the text is said."""
+    key_seconds: int = 6
+    """How long a key is waited for after the last word."""

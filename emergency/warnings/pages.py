@@ -74,7 +74,7 @@ def message(session: Session, text: str, *, marked: bool = False, warning: Warni
     config: Config = session.info["config"]
     sender = config.notify.twilio.from_number or "12379"
     return Message(
-        notify_text.signed(text, signature), texts.cuts(text, signature), measured.units, measured.parts, sender
+        notify_text.signed(text, signature), notify_text.cuts(text, signature), measured.units, measured.parts, sender
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from emergency.warnings.models import Audience, Category, MessageType, Source, WarningLevel, WarningState, WarningStatus
 from kernel.clock import BEIJING
 from kernel.errors import N_, Invalid
+from notify import markers
 
 S = WarningState
 ALLOWED: Final[Mapping[S, frozenset[S]]] = {
@@ -41,8 +42,6 @@ LONGEST_TEXT: Final = 500
 
 _CATEGORY = {"11": Category.NATURAL, "12": Category.ACCIDENT, "13": Category.HEALTH, "14": Category.SECURITY}
 _COLOURS = {"红色": "red", "橙色": "orange", "黄色": "yellow", "蓝色": "blue"}
-_DRILL_WORDS = re.compile(r"[【\[［(（〔]\s*(演练|演习|测试)\s*[】\]］)）〕]")
-_CLAIMS_REAL = re.compile(r"不是演[练习]|非演[练习]|并非演[练习]|真实预警|实警|this is not a drill", re.IGNORECASE)
 _LINK = re.compile(r"https?://|www\.|\b[a-z0-9-]+\.(?:com|cn|net|org)\b", re.IGNORECASE)
 _PHONE = re.compile(r"(?<!\d)(?:1[3-9]\d{9}|0\d{2,3}-?\d{7,8})(?!\d)")
 _IDENTIFIER = re.compile(r"^\d{11,14}_\d{14}(_\d+)?$")
@@ -199,17 +198,23 @@ def check_content(facts: Facts, *, now: datetime, own_weather: bool, other_names
 def _check_words(facts: Facts, other_names: Iterable[str]) -> None:
     for name in ("headline", "description", "instruction", "text", "cancel_text"):
         words = getattr(facts, name)
-        mark = _DRILL_WORDS.search(words)
+        mark = markers.drill_mark(words)
         if facts.status is WarningStatus.ACTUAL and mark:
             raise RuleFault(
                 N_("A real warning must not carry the mark of an exercise: “%(value)s”."),
-                rule="actual_with_drill_mark", value=mark.group(0), field=name,
+                rule="actual_with_drill_mark", value=mark, field=name,
             )  # fmt: skip
-        claim = _CLAIMS_REAL.search(words)
+        says = markers.says_drill(words)
+        if facts.status is WarningStatus.ACTUAL and says:
+            raise RuleFault(
+                N_("A real warning must not say that it is an exercise: “%(value)s”."),
+                rule="actual_says_drill", value=says, field=name,
+            )  # fmt: skip
+        claim = markers.claims_real(words)
         if facts.status is not WarningStatus.ACTUAL and claim:
             raise RuleFault(
                 N_("An exercise must not claim to be real: “%(value)s”."),
-                rule="exercise_claims_real", value=claim.group(0), field=name,
+                rule="exercise_claims_real", value=claim, field=name,
             )  # fmt: skip
     colours = {value for word, value in _COLOURS.items() if word in facts.headline}
     if colours and facts.level.value not in colours:

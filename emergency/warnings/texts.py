@@ -111,20 +111,3 @@ def signature(session: Session) -> str:
     """What stands in 【】 before every text."""
     config: Config = session.info["config"]
     return config.site.sms_signature
-
-
-def cuts(text: str, signature_text: str) -> list[int]:
-    """Where part 2, 3 … begin, as positions in the text with its signature; empty for one part."""
-    whole = notify_text.signed(text, signature_text)
-    measured = notify_text.segments(text, signature_text)
-    if measured.parts == 1:
-        return []
-    size = 67 if measured.encoding == "UCS-2" else 153
-    found, used = [], 0
-    for position, character in enumerate(whole):
-        width = len(character.encode("utf-16-be")) // 2 if measured.encoding == "UCS-2" else 1
-        if used + width > size:
-            found.append(position)
-            used = 0
-        used += width
-    return found

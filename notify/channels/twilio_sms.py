@@ -42,7 +42,8 @@ class TwilioSms(TwilioRoad):
     ):
         super().__init__(account, timeout=timeout, connections=connections, cost=cost)
         self._messages = self._client.messages
-        self._common: dict[str, Any] = {}
+        # The provider replaces no character by another: parts and the text that is looked for later are ours.
+        self._common: dict[str, Any] = {"smart_encoded": False}
         if account.messaging_service_sid:
             self._common["messaging_service_sid"] = account.messaging_service_sid
         if account.from_number:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import quote_plus, urlencode, urlsplit
 
@@ -135,7 +137,14 @@ def _form(data: dict[str, object]) -> bytes:
 
 
 def _seconds(value: str | None) -> float | None:
-    try:
-        return min(300.0, max(0.05, float(value))) if value else None
-    except ValueError:
+    """A `Retry-After` as seconds or as a date (RFC 9110, 10.2.3), within reason; None where it says neither."""
+    if not value or len(value) > 400:
         return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError, OverflowError):  # no date, or one without a zone
+            return None
+    return min(300.0, max(0.05, seconds))

@@ -18,6 +18,8 @@ from notify.channels.outcome import NotTaken, Uncertain
 
 MAX_BODY = 1 << 20
 MAX_HEAD = 1 << 16
+MAX_KEPT = 4000
+"""Bytes of an answer that broke off which are handed over for the record."""
 CONNECT_SECONDS = 5.0
 IDLE_SECONDS = 15.0
 """A connection unused for so long is not used again: providers close theirs after a while, and one that is closed while
@@ -55,13 +57,13 @@ class Connection(asyncio.Protocol):
             self.drop()
             return
         self._seen += len(data)
-        if self._seen > MAX_BODY + MAX_HEAD or (not self._headers_done and self._seen > MAX_HEAD):
-            self._fail("oversized_answer")
-            return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail("broken_answer")
+            return
+        if self._seen > MAX_BODY + MAX_HEAD or (not self._headers_done and self._seen > MAX_HEAD):
+            self._fail("oversized_answer")
 
     def eof_received(self) -> bool:
         """The provider has nothing more to say; `connection_lost` follows."""
@@ -130,7 +132,8 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, reason: str) -> None:
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(Uncertain(reason))
+            came = b"".join(self._pieces)[:MAX_KEPT].decode("utf-8", "replace") if self._pieces else None
+            self._waiter.set_exception(Uncertain(reason, came))
         self.drop()
 
     def expire(self) -> None:

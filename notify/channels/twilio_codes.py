@@ -118,6 +118,7 @@ def verdict(status: int, raw: str | None) -> Sent:
     Without a code of theirs it did not come from their API: some proxy's opinion writes nobody off.
     """
     known = code_in(raw)
+    raw = None if raw is None else storable(raw)
     if known is None:
         return Sent(Answer.UNKNOWN, reason=f"http_{status}", account_fault=True, raw=raw)
     reason = str(known)

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from kernel.db import Database, dialect_name, now
-from notify import counters, failpoints, ledger, rules
+from notify import calls, counters, failpoints, ledger, rules
 from notify.callbacks import callback_url, delivery_of, sign, verify_signature
 from notify.models import Broadcast, Delivery, DeliveryState, RawReceipt, ReceiptKind
 from notify.ports import Ports, Sealer, Settled
@@ -36,6 +36,9 @@ class Incoming:
 
 def _once(form: Mapping[str, str]) -> bytes | None:
     sid = form.get("MessageSid") or form.get("SmsSid")
+    if calls.is_call(form):
+        # The question goes on until the call ends: the same key, sent again, is the same answer.
+        sid = f"{form['CallSid']}\x1f{form.get('Digits', '')}"
     return hashlib.sha256(f"{form.get('AccountSid', '')}\x1f{sid}".encode()).digest()[:16] if sid else None
 
 
@@ -66,7 +69,8 @@ def take(
     if not verify_signature(auth_token, url, form, header):
         ports.metrics.count("notify_webhook_refused_total", kind=kind.value)
         return False
-    delivery_id = delivery_of(url, mac_secret or auth_token) if kind is ReceiptKind.STATUS else None
+    ours = kind is ReceiptKind.STATUS or calls.is_call(form)
+    delivery_id = delivery_of(url, mac_secret or auth_token) if ours else None
     once = _once(form) if kind is ReceiptKind.INBOUND else None
     incoming = Incoming(kind, channel, delivery_id, _sealed(ports.sealer, url, form), once)
     failpoints.reach("receipt_verified")
@@ -167,16 +171,22 @@ def fold(session: Session, ports: Ports, limit: int = 1000) -> int:
     found = session.execute(sa.select(Delivery.id, Delivery.number_key).where(Delivery.id.in_(ids)))
     numbers = {row.id: row.number_key for row in found}
     moves: list[ledger.Move] = []
+    called: list[int] = []
     for raw in waiting:
         form = parsed[raw.id]
         if form is None:
             outcomes[raw.id] = "unreadable"
         elif raw.kind is ReceiptKind.INBOUND:
+            if raw.delivery_id is not None and raw.delivery_id in numbers and calls.is_call(form):
+                called.append(raw.delivery_id)
             outcomes[raw.id] = _answer(session, ports, raw, form)
         elif raw.delivery_id is None or raw.delivery_id not in numbers:
             outcomes[raw.id] = "unmatched"
         elif _number_key(ports, form.get("To", "")) != numbers[raw.delivery_id]:
             outcomes[raw.id] = "other_number"
+        elif calls.is_call(form):
+            called.append(raw.delivery_id)
+            outcomes[raw.id] = "call"
         else:
             word = form.get("MessageStatus") or form.get("SmsStatus") or ""
             state, reason = rules.state_of(word, form.get("ErrorCode"))
@@ -192,6 +202,38 @@ def fold(session: Session, ports: Ports, limit: int = 1000) -> int:
     )
     failpoints.reach("folding")
     return len(waiting)
+
+
+def _conclusions(
+    session: Session, ports: Ports, called: Sequence[int], numbers: Mapping[int, bytes]
+) -> list[ledger.Move]:
+    """What the calls of these messages came to, by all that was ever reported of them and not by the last word."""
+    reports: dict[int, list[calls.Report]] = {}
+    rows = session.scalars(
+        sa.select(RawReceipt)
+        .where(
+            RawReceipt.delivery_id.in_(sorted(set(called))),
+            RawReceipt.kind.in_((ReceiptKind.STATUS, ReceiptKind.INBOUND)),
+        )
+        .order_by(RawReceipt.id)
+    )
+    for raw in rows:
+        stored = _stored(ports.sealer, raw)
+        if stored is None or raw.delivery_id is None or not calls.is_call(stored[1]):
+            continue
+        url, form = stored
+        if _number_key(ports, str(form.get("To", ""))) == numbers.get(raw.delivery_id):
+            reports.setdefault(raw.delivery_id, []).append(calls.Report(url, form))
+    return [
+        (delivery_id, *_placed(calls.conclude(known), _reference(known[-1].form)))
+        for delivery_id, known in reports.items()
+    ]
+
+
+def _placed(
+    verdict: tuple[DeliveryState, str | None], reference: str | None
+) -> tuple[DeliveryState, str | None, str | None]:
+    return verdict[0], reference, verdict[1]
 
 
 def _tell(session: Session, ports: Ports, moved: Sequence[Delivery]) -> None:
@@ -210,16 +252,23 @@ def _tell(session: Session, ports: Ports, moved: Sequence[Delivery]) -> None:
 
 
 def _parsed(sealer: Sealer, raw: RawReceipt) -> dict[str, Any] | None:
+    stored = _stored(sealer, raw)
+    return stored[1] if stored is not None else None
+
+
+def _stored(sealer: Sealer, raw: RawReceipt) -> tuple[str, dict[str, Any]] | None:
+    """The address and the fields of a request as it was stored."""
     try:
-        form = json.loads(sealer.open(raw.sealed))["form"]
+        data = json.loads(sealer.open(raw.sealed))
+        url, form = data["url"], data["form"]
     except (ValueError, KeyError, TypeError):
         return None
-    return form if isinstance(form, dict) else None
+    return (str(url), form) if isinstance(form, dict) else None
 
 
 def _reference(form: Mapping[str, str]) -> str | None:
     """The provider's number for the message, if it is one that the ledger can hold."""
-    found = form.get("MessageSid") or form.get("SmsSid") or ""
+    found = form.get("MessageSid") or form.get("SmsSid") or form.get("CallSid") or ""
     return found if 0 < len(found) <= 64 and found.isascii() and found.isprintable() else None
 
 

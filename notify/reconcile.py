@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from kernel.db import now
 from kernel.errors import DomainError
-from notify import blocks, counters, failpoints, ledger, rules, text
+from notify import blocks, calls, counters, failpoints, ledger, rules, text
 from notify.channels.base import Found
 from notify.dispatcher import Dispatcher
 from notify.models import Broadcast, Delivery, DeliveryState, Kind
@@ -20,6 +20,8 @@ from notify.models import Broadcast, Delivery, DeliveryState, Kind
 AT_ONCE = 32
 LIMIT = 500
 CLOCK_SKEW = timedelta(seconds=90)
+UNTOLD = timedelta(minutes=5)
+"""How long a call that could be this message's or another's waits for a report before a person is asked."""
 BY_HAND = "by_hand"
 """Nothing can find this one out; a person settles it."""
 
@@ -72,6 +74,7 @@ async def _settle_group(dispatcher: Dispatcher, group: Sequence[_Case], older_th
     if channel is None or not channel.abilities.lists:
         return await _by_policy(dispatcher, group, older_than)
     addresses = await dispatcher.addresses(record, [case.row.address_key for case in group], "reconcile")
+    asked_at = dispatcher.database.clock.now()
     taken = await dispatcher.read(lambda session: _taken_elsewhere(session, record, [c.row for c in group]))
     present: list[ledger.Move] = []
     absent: list[tuple[int, int]] = []
@@ -84,13 +87,33 @@ async def _settle_group(dispatcher: Dispatcher, group: Sequence[_Case], older_th
         async with gate:
             return case, number, await channel.find(number, record.created_at - CLOCK_SKEW - dispatcher.watch.total)
 
-    for case, number, found in await asyncio.gather(*(look(case) for case in group)):
+    looked = await asyncio.gather(*(look(case) for case in group))
+    claims = _Claims()
+    if any(one.body is None for _, _, found in looked for one in found or ()):
+        claims = await dispatcher.read(lambda session: _claims(session, record, [c.row for c in group]))
+    untold: list[int] = []
+    for case, number, found in looked:
         if found is None:
             if number is None and case.ripe:
                 present.append((case.row.id, DeliveryState.FAILED, None, "no_address"))
             continue
-        match = _match(record, case.row, found, taken)
-        if match is not None:
+        match: Found | bool | None
+        if any(one.body is None for one in found):
+            match = calls.matched(
+                found,
+                frozenset(taken | claims.refs),
+                earliest=record.created_at - CLOCK_SKEW - dispatcher.watch.total,
+                latest=case.row.changed_at + CLOCK_SKEW + dispatcher.watch.total,
+                rivals=claims.blind.get(case.row.number_key, 1) - 1,
+            )
+            if match is None:
+                if asked_at - case.row.changed_at > UNTOLD:
+                    untold.append(case.row.id)
+                continue
+        else:
+            match = _match(record, case.row, found, taken)
+        if match:
+            assert isinstance(match, Found)  # noqa: S101 - `matched` is never True
             taken.add(match.ref)
             state, reason = rules.state_of(match.status, match.error_code)
             present.append((case.row.id, state, match.ref, reason))
@@ -101,6 +124,8 @@ async def _settle_group(dispatcher: Dispatcher, group: Sequence[_Case], older_th
 
     def work(session: Session) -> int:
         done = len(ledger.move_unknown(session, present)) if present else 0
+        if untold:
+            _ask_a_person(session, untold)
         return done + (blocks.requeue_absent(session, absent, older_than) if absent else 0)
 
     done = await dispatcher.write(work) if present or absent else 0
@@ -142,6 +167,49 @@ def _taken_elsewhere(session: Session, record: Broadcast, rows: Sequence[Deliver
     return taken
 
 
+@dataclass(slots=True)
+class _Claims:
+    """Calls that messages of ours are known to have made, and how many messages of each number have none yet."""
+
+    refs: set[str] = field(default_factory=set)
+    blind: dict[bytes, int] = field(default_factory=dict)
+
+
+def _claims(session: Session, record: Broadcast, rows: Sequence[Delivery]) -> _Claims:
+    """What else of ours called these numbers about that time, whatever it said."""
+    claims = _Claims()
+    near = session.execute(
+        sa.select(Broadcast.serial, Broadcast.channels).where(
+            Broadcast.created_at >= record.created_at - timedelta(days=2)
+        )
+    )
+    for serial, names in near.all():
+        if rows[0].channel not in names:
+            continue
+        found = session.execute(
+            sa.select(Delivery.number_key, Delivery.provider_ref, Delivery.state).where(
+                Delivery.id.between(*ledger.range_of(serial)),
+                Delivery.channel == rows[0].channel,
+                Delivery.number_key.in_({row.number_key for row in rows}),
+            )
+        )
+        for number_key, ref, state in found:
+            if ref:
+                claims.refs.add(ref)
+            elif state in (DeliveryState.CLAIMED, DeliveryState.UNKNOWN):
+                claims.blind[number_key] = claims.blind.get(number_key, 0) + 1
+    return claims
+
+
+def _ask_a_person(session: Session, ids: Sequence[int]) -> None:
+    table = Delivery.__table__
+    session.execute(
+        sa.update(table)  # type: ignore[arg-type]
+        .where(table.c.id.in_(ids), table.c.state == DeliveryState.UNKNOWN)
+        .values(reason=BY_HAND)
+    )
+
+
 async def _by_policy(dispatcher: Dispatcher, group: Sequence[_Case], older_than: datetime) -> int:
     ripe = [case for case in group if case.ripe]
     again = [
@@ -151,12 +219,7 @@ async def _by_policy(dispatcher: Dispatcher, group: Sequence[_Case], older_than:
 
     def work(session: Session) -> int:
         if rest:
-            table = Delivery.__table__
-            session.execute(
-                sa.update(table)  # type: ignore[arg-type]
-                .where(table.c.id.in_(rest), table.c.state == DeliveryState.UNKNOWN)
-                .values(reason=BY_HAND)
-            )
+            _ask_a_person(session, rest)
         metrics = dispatcher.ports.metrics
         counters.count_after(session, metrics, "notify_reconciled_total", len(rest), verdict="by_hand")
         counters.count_after(session, metrics, "notify_reconciled_total", len(again), verdict="again")

@@ -16,14 +16,13 @@ from notify import blocks, calls, counters, failpoints, ledger, rules, text
 from notify.channels.base import Found
 from notify.dispatcher import Dispatcher
 from notify.models import Broadcast, Delivery, DeliveryState, Kind
+from notify.watch import BY_HAND
 
 AT_ONCE = 32
 LIMIT = 500
 CLOCK_SKEW = timedelta(seconds=90)
 UNTOLD = timedelta(minutes=5)
 """How long a call that could be this message's or another's waits for a report before a person is asked."""
-BY_HAND = "by_hand"
-"""Nothing can find this one out; a person settles it."""
 
 
 @dataclass(frozen=True, slots=True)

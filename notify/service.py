@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,20 +19,36 @@ from notify.models import (
     BlockState,
     Broadcast,
     BroadcastState,
-    ChannelState,
     Delivery,
     DeliveryBlock,
     DeliveryState,
     DeliveryTally,
-    EngineBeat,
     EngineSwitch,
     Kind,
 )
+from notify.watch import Lane, Status, status
+
+__all__ = [
+    "BroadcastSpec",
+    "DeliveryPage",
+    "Lane",
+    "Recipient",
+    "Status",
+    "Tally",
+    "broadcast",
+    "cancel",
+    "deliver",
+    "deliveries",
+    "delivery",
+    "drain",
+    "position",
+    "settle_by_hand",
+    "status",
+    "tallies",
+]
 
 BLOCK = 500
 INLINE_CANCEL = 10
-SILENCE_SECONDS = 30
-"""Nothing handed over for so long while something waits is an alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,32 +111,6 @@ class DeliveryPage:
 
     rows: list[Delivery]
     next_cursor: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """What waits at one priority."""
-
-    priority: int
-    blocks: int
-    messages: int
-    oldest_due: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The engine room at a glance."""
-
-    at: datetime
-    engines: list[EngineBeat]
-    alive: int
-    lanes: list[Lane]
-    unknown: int
-    channels: list[ChannelState]
-    last_handed_over_at: datetime | None
-    draining_until: datetime | None
-    silent: bool
-    waiting: int = field(default=0)
 
 
 def broadcast(session: Session, spec: BroadcastSpec, recipients: sa.Select[Any]) -> Broadcast:
@@ -331,47 +321,6 @@ def settle_by_hand(session: Session, delivery_id: int, state: DeliveryState, rea
     if state not in (DeliveryState.SUBMITTED, DeliveryState.FAILED):
         raise Invalid(N_("An unknown message is settled as handed over or as failed."), code="bad_settlement")
     return ledger.move_unknown(session, [(delivery_id, state, None, reason[:80])]) == [delivery_id]
-
-
-def status(session: Session) -> Status:
-    """Lanes, engines, channels, unknowns, and whether something waits while nothing leaves."""
-    moment = now(session)
-    engines = list(session.scalars(sa.select(EngineBeat).order_by(EngineBeat.holder)))
-    alive = sum(1 for beat in engines if moment - beat.beat_at < timedelta(seconds=SILENCE_SECONDS))
-    lanes = [
-        Lane(priority, blocks, messages, oldest)
-        for priority, blocks, messages, oldest in session.execute(
-            sa.select(
-                DeliveryBlock.priority,
-                sa.func.count(),
-                sa.func.sum(DeliveryBlock.last_id - DeliveryBlock.first_id + 1),
-                sa.func.min(DeliveryBlock.due_at),
-            )
-            .where(DeliveryBlock.state == BlockState.READY)
-            .group_by(DeliveryBlock.priority)
-            .order_by(DeliveryBlock.priority)
-        )
-    ]
-    unknown = session.scalar(
-        sa.select(sa.func.count()).select_from(Delivery).where(Delivery.state == DeliveryState.UNKNOWN)
-    )
-    last = max((b.last_handed_over_at for b in engines if b.last_handed_over_at), default=None)
-    switch = session.get(EngineSwitch, 1)
-    drain_until = switch.drain_until if switch else None
-    overdue = any(moment - lane.oldest_due > timedelta(seconds=SILENCE_SECONDS) for lane in lanes)
-    quiet = last is None or moment - last > timedelta(seconds=SILENCE_SECONDS)
-    return Status(
-        at=moment,
-        engines=engines,
-        alive=alive,
-        lanes=lanes,
-        unknown=unknown or 0,
-        channels=list(session.scalars(sa.select(ChannelState).order_by(ChannelState.holder, ChannelState.name))),
-        last_handed_over_at=last,
-        draining_until=drain_until if drain_until and drain_until > moment else None,
-        silent=overdue and quiet,
-        waiting=sum(lane.messages for lane in lanes),
-    )
 
 
 def drain(database: Database, minutes: int = 10) -> datetime | None:

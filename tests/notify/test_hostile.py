@@ -6,12 +6,15 @@ import asyncio
 import gzip
 import json
 import socket
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import TypeVar
 
 import hostile
 import pytest
+import uvloop
 from hostile import MEBIBYTE, SID, Behaviour, Exchange, always, answer, created, once, serving
 from support import account, number
 
@@ -21,9 +24,16 @@ from notify.channels.base import Answer, Message, Sent
 from notify.channels.twilio_sms import TwilioSms
 from notify.models import Kind
 
+T = TypeVar("T")
 TIMEOUT = 0.8
 HANGS_AFTER = TIMEOUT + 5
 ACCEPTED, REFUSED, NOT_TAKEN, UNKNOWN = Answer.ACCEPTED, Answer.REFUSED, Answer.NOT_TAKEN, Answer.UNKNOWN
+
+
+def run(work: Coroutine[None, None, T]) -> T:
+    """On the loop that an engine has."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
 
 
 def send(url: str, count: int = 1, *, pause: float = 0.0, timeout: float = TIMEOUT) -> list[Sent]:
@@ -42,7 +52,7 @@ def send(url: str, count: int = 1, *, pause: float = 0.0, timeout: float = TIMEO
         finally:
             await channel.close()
 
-    return asyncio.run(work())
+    return run(work())
 
 
 def sound(sent: Sent) -> Sent:
@@ -531,4 +541,4 @@ def test_a_list_that_cannot_be_read_proves_no_absence(data: bytes) -> None:
             await channel.close()
 
     with serving(once(data)) as server:
-        assert asyncio.run(ask(server.url)) is None
+        assert run(ask(server.url)) is None

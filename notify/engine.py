@@ -27,6 +27,7 @@ from notify.dispatcher import Dispatcher
 from notify.models import ChannelState, EngineBeat, EngineSwitch
 from notify.ports import Ports
 from notify.reconcile import reconcile
+from notify.roads import show
 from notify.settings import EngineSettings
 from notify.steps import pull_back
 
@@ -254,16 +255,11 @@ class Engine:
             beat.last_handed_over_at = dispatcher.last_handed_over
             session.add(beat)
             for channel in self.channels:
-                limiter = dispatcher.roads.limiters[channel.account]
                 state = session.get(ChannelState, (self.holder, channel.account))
                 state = state or ChannelState(holder=self.holder, name=channel.account)
-                state.configured_rate, state.rate, state.updated_at = channel.rate, limiter.rate, at
                 state.channel, state.kinds = channel.name, ",".join(sorted(kind.value for kind in channel.kinds))
-                pause = limiter.paused_until - moment
-                state.paused_until = at + timedelta(seconds=pause) if pause > 0 else None
-                if limiter.last_error is not None:
-                    state.last_error, state.last_error_at = limiter.last_error[:80], at
-                    limiter.last_error = None
+                state.configured_rate, state.updated_at = channel.rate, at
+                show(state, dispatcher.roads.view(channel, moment), at, moment)
                 session.add(state)
             self.ports.metrics.flush(session)
             switch = session.get(EngineSwitch, 1)

@@ -20,7 +20,7 @@ class EngineSettings:
     """How long a block stays ours without renewal; renewed at a third of it."""
     concurrency: int = 800
     """Requests in flight, all channels together."""
-    intent_chunk: int = 150
+    intent_chunk: int = 400
     """Intents recorded in one commit. A crash leaves at most this many plus those in flight to be found out."""
     settle_seconds: float = 0.05
     """The longest that a result waits for company before it is stored."""

@@ -261,16 +261,19 @@ class Dispatcher:
         """Settle what came back, record the intents of what goes next. Returns the ids that may be sent."""
         change = ledger.TallyChange()
         wanted: list[Any] = []
+        intents: list[tuple[int, str, str | None]] = []
         started = time.monotonic()
-        for lane, _, rows in sorted(chunk, key=lambda item: item[0].held.first_id):
+        for lane, channel, rows in sorted(chunk, key=lambda item: item[0].held.first_id):
             if blocks.renew(session, lane.held, self.settings.lease_seconds):
                 lane.lease_ends = started + self.settings.lease_seconds
                 wanted.extend(rows)
+                account = channel.account if channel is not None else None
+                intents.extend((row.id, row.channel, account) for row in rows)
             else:
                 lane.lost = True
                 self.ports.metrics.count("notify_leases_lost_total")
                 lane.rows.clear()
-        granted = ledger.intend(session, [row.id for row in wanted]) if wanted else set()
+        granted = ledger.intend(session, intents) if intents else set()
         for row in wanted:
             if row.id in granted:
                 change.move(row.broadcast_id, row.division, row.channel, row.people, S.QUEUED, S.CLAIMED)
@@ -291,6 +294,8 @@ class Dispatcher:
                 sent = await channel.send(sent)
                 failpoints.reach("answered")
                 self._learn(lane, channel, sent)
+            elif channel is not None:
+                self.roads.give_back(channel, 1)
         except Exception as error:
             # Whatever broke, the message must have a result, or its block would be held for ever.
             sent = Sent(Answer.UNKNOWN, reason=f"internal:{type(error).__name__}"[:80])
@@ -304,9 +309,10 @@ class Dispatcher:
         if sent.answer is Answer.ACCEPTED:
             self.handed_over += 1
             self.last_handed_over = datetime.now(UTC)
-        elif sent.answer is Answer.NOT_TAKEN:
-            lane.retry_in = max(lane.retry_in, sent.retry_after or 0.5)
-        self.roads.learn(channel, sent, time.monotonic())
+        moment = time.monotonic()
+        self.roads.learn(channel, sent, moment)
+        if sent.answer is Answer.NOT_TAKEN:
+            lane.retry_in = max(lane.retry_in, self.roads.again_in(channel, sent, lane.record.kind, moment))
 
     # -- giving back ---------------------------------------------------------------------------------------------
 

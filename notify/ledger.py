@@ -29,6 +29,7 @@ Move = tuple[int, DeliveryState, str | None, str | None]
 """(delivery id, wanted state, provider's reference, reason)"""
 TallyKey = tuple[int, str, str, DeliveryState]
 
+_INTENT_COLUMNS: bulk.Columns = (("i", "bigint"), ("c", "text"), ("a", "text"))
 _MOVE_COLUMNS: bulk.Columns = (("i", "bigint"), ("f", "text"), ("s", "text"), ("p", "text"), ("e", "text"))
 _SETTLE_COLUMNS: bulk.Columns = (("i", "bigint"), ("a", "integer"), ("s", "text"), ("p", "text"), ("e", "text"))
 _TALLY_COLUMNS: bulk.Columns = (
@@ -146,14 +147,18 @@ class TallyChange:
         )
 
 
-def intend(session: Session, ids: Sequence[int]) -> set[int]:
-    """Record that these are about to be sent. Only what comes back may be sent."""
+def intend(session: Session, intents: Sequence[tuple[int, str, str | None]]) -> set[int]:
+    """Record that these `(id, channel, account)` are about to be sent. Only what comes back may be sent.
+
+    What has left for another channel since it was claimed does not come back.
+    """
     result = bulk.execute(
         session,
-        "UPDATE delivery SET state = 'claimed', attempt = attempt + 1, changed_at = :at"
-        " FROM {rows} AS r WHERE delivery.id = r.i AND delivery.state = 'queued' RETURNING id",
-        (("i", "bigint"),),
-        [[i] for i in ids],
+        "UPDATE delivery SET state = 'claimed', attempt = attempt + 1, account = r.a, changed_at = :at"
+        " FROM {rows} AS r WHERE delivery.id = r.i AND delivery.state = 'queued' AND delivery.channel = r.c"
+        " RETURNING id",
+        _INTENT_COLUMNS,
+        [list(intent) for intent in intents],
         at=now(session),
     )
     return {row[0] for row in result}

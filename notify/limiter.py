@@ -1,32 +1,34 @@
-"""How fast one account may be used: a token bucket that learns from 429, and a breaker. No I/O; time is handed in."""
+"""How fast one account may be used: a token bucket that learns from 429. No I/O; time is handed in."""
 
 from __future__ import annotations
 
 import random
 
-PROBES = 4
-TROUBLE_LIMIT = 20
+CATCH_UP = 0.25
+"""Seconds of rate that a busy bucket keeps for a late wake-up, so that the mean holds; never more."""
+STILL_BUSY = 0.5
+"""A bucket that nobody asked for so long was idle: it starts with its small burst again."""
 LONGEST_PAUSE = 30.0
+LONGEST_ORDER = 3600.0
+"""A longer Retry-After is obeyed so long and then asked about: a mistake of theirs must not silence us for days."""
 
 
 class Limiter:
-    """Grants messages at the configured rate, less after a 429, none while the road is broken.
+    """Grants messages at the configured rate, less after a 429, none while a Retry-After runs.
 
-    All times are monotonic seconds given by the caller.
+    All times are monotonic seconds given by the caller. In any `t` seconds it grants at most `rate * t` plus a quarter
+    of a second's worth, plus one.
     """
 
     def __init__(self, rate: float, now: float, burst_seconds: float = 0.05):
         self.configured = max(0.01, rate)
         self.rate = self.configured
         self.paused_until = 0.0
-        self.last_error: str | None = None
         self._burst_seconds = burst_seconds
         self._tokens = max(1.0, self.rate * burst_seconds)
         self._filled = now
         self._cut = -1e9
-        self._trouble = 0
-        self._breaks = 0
-        self._probing = False
+        self._refused = 0
 
     def share(self, engines: int, now: float, configured: float) -> None:
         """Use an equal part of the account's rate when several engines live."""
@@ -41,18 +43,17 @@ class Limiter:
         self._filled = now
         if self.rate < self.configured and now - self._cut > 1.0:
             self.rate = min(self.configured, self.rate + self.configured * 0.05 * gone)
-        # What a late wake-up missed is caught up within a quarter of a second, so that the mean holds; never more.
-        room = 1.0 + self.rate * max(self._burst_seconds, min(gone, 0.25))
+        room = 1.0 + self.rate * (CATCH_UP if gone < STILL_BUSY else self._burst_seconds)
         self._tokens = min(room, self._tokens + gone * self.rate)
 
     def available(self, now: float) -> int:
         """Whole messages that may leave now."""
         if now < self.paused_until:
             self._filled = now
+            self._tokens = min(self._tokens, 1.0 + self.rate * self._burst_seconds)
             return 0
         self._fill(now)
-        whole = int(self._tokens)
-        return min(whole, PROBES) if self._probing else whole
+        return max(0, int(self._tokens))
 
     def take(self, count: int) -> None:
         """Use up `count` of what `available` granted."""
@@ -70,32 +71,19 @@ class Limiter:
         return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self.rate
 
     def succeeded(self) -> None:
-        """The road works."""
-        self._trouble = self._breaks = 0
-        self._probing = False
+        """A message was taken."""
+        self._refused = 0
 
-    def throttled(self, now: float, retry_after: float) -> None:
-        """A 429: obey its Retry-After, and go a third slower; several answers to one burst count once."""
-        self.last_error = "http_429"
-        self.paused_until = max(self.paused_until, now + retry_after)
-        if now - self._cut > 0.5:
+    def throttled(self, now: float, retry_after: float | None) -> None:
+        """A 429: obey its Retry-After, and go a third slower; several answers to one burst count once.
+
+        Where none is ever taken in between, the pause grows, and is jittered so that engines do not return together.
+        """
+        if now - self._cut > 0.5 and now >= self.paused_until:
             self._cut = now
-            self.rate = max(1.0, min(self.configured, self.rate * 2 / 3))
-
-    def refused(self, now: float, reason: str, pause: float | None = None) -> None:
-        """The road itself failed before it took anything: wait, longer each time, then try a few."""
-        self.last_error = reason
-        if now < self.paused_until:
-            return
-        self._breaks += 1
-        backoff = min(LONGEST_PAUSE, 0.25 * 2 ** min(self._breaks, 10)) * random.uniform(0.75, 1.25)
-        self.paused_until = now + max(backoff, pause or 0.0)
-        self._probing = True
-
-    def troubled(self, now: float, reason: str) -> None:
-        """An uncertain outcome; many in a row without a success open the breaker."""
-        self.last_error = reason
-        self._trouble += 1
-        if self._trouble >= (PROBES if self._probing else TROUBLE_LIMIT):
-            self._trouble = 0
-            self.refused(now, reason, 2.0)
+            self._refused += 1
+            self.rate = max(min(1.0, self.configured), min(self.configured, self.rate * 2 / 3))
+        grown = min(LONGEST_PAUSE, 0.25 * 2 ** min(self._refused, 10)) if self._refused > 1 else 0.0
+        ordered = min(LONGEST_ORDER, max(0.0, retry_after or 0.5))
+        pause = max(ordered, grown) * random.uniform(1.0, 1.1)
+        self.paused_until = max(self.paused_until, now + pause)

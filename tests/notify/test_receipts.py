@@ -66,7 +66,7 @@ def intend(database: Database) -> list[int]:
         change, ids = ledger.TallyChange(), []
         for held in blocks.claim(session, "gone", 60, 5000):
             rows = blocks.queued_rows(session, held)
-            ledger.intend(session, [row.id for row in rows])
+            ledger.intend(session, [(row.id, "sms", "main") for row in rows])
             ids += [row.id for row in rows]
             for row in rows:
                 change.move(row.broadcast_id, row.division, row.channel, row.people, S.QUEUED, S.CLAIMED)

@@ -133,8 +133,8 @@ def test_a_lease_that_ran_out_passes_on_and_leaves_intents_unknown(timed: Databa
         record = service.broadcast(session, spec(timed), recipients(session, 0, 10))
         [held] = blocks.claim(session, "one", 10, 500)
         ids = [row.id for row in blocks.queued_rows(session, held)]
-        assert ledger.intend(session, ids[:3]) == set(ids[:3])
-        assert ledger.intend(session, ids[:3]) == set()
+        assert ledger.intend(session, [(i, "sms", "main") for i in ids[:3]]) == set(ids[:3])
+        assert ledger.intend(session, [(i, "sms", "main") for i in ids[:3]]) == set()
     clock.advance(11)
     with timed.write() as session:
         assert blocks.take_over(session) == 1
@@ -142,7 +142,7 @@ def test_a_lease_that_ran_out_passes_on_and_leaves_intents_unknown(timed: Databa
         assert len(blocks.queued_rows(session, again)) == 7
         assert not blocks.renew(session, held, 10)
         assert blocks.release(session, held) is None
-        assert ledger.intend(session, ids[:3]) == set()
+        assert ledger.intend(session, [(i, "sms", "main") for i in ids[:3]]) == set()
         late = ledger.settle(session, [(ids[0], 1, DeliveryState.QUEUED, None, None)])
         assert late == set()
         moved = ledger.land(session, [(ids[1], DeliveryState.SUBMITTED, "SM1", None)])
@@ -160,7 +160,7 @@ def test_a_verdict_about_one_attempt_does_not_touch_the_next(timed: Database, cl
         service.broadcast(session, spec(timed), recipients(session, 0, 1))
         [held] = blocks.claim(session, "one", 10, 500)
         [row] = blocks.queued_rows(session, held)
-        ledger.intend(session, [row.id])
+        ledger.intend(session, [(row.id, "sms", "main")])
         ledger.settle(session, [(row.id, 1, DeliveryState.UNKNOWN, None, "timeout")])
         blocks.release(session, held)
     clock.advance(30)
@@ -194,7 +194,7 @@ def test_an_unknown_message_can_be_settled_by_hand_once(database: Database) -> N
         record = service.broadcast(session, spec(database), recipients(session, 0, 1))
         [held] = blocks.claim(session, "one", 10, 500)
         [row] = blocks.queued_rows(session, held)
-        ledger.intend(session, [row.id])
+        ledger.intend(session, [(row.id, "sms", "main")])
         ledger.settle(session, [(row.id, 1, DeliveryState.UNKNOWN, None, "timeout")])
         change = ledger.TallyChange()
         change.move(record.id, row.division, "sms", row.people, DeliveryState.QUEUED, DeliveryState.UNKNOWN)

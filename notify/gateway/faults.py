@@ -8,6 +8,7 @@ from typing import Any
 
 NOT_A_MOBILE, OPTED_OUT = "96", "95"
 UNREACHABLE, UNKNOWN_HANDSET, SILENT_HANDSET = "97", "98", "99"
+PRESSES_ONE, BUSY, NO_ANSWER, MACHINE, HANGS_UP = "90", "91", "92", "93", "94"
 
 
 @dataclass(slots=True)
@@ -32,6 +33,10 @@ class Faults:
     receipts: str = "final"
     """`none`, `final` (one status callback a message) or `all` (sent, then the final one)."""
     receipt_delay_ms: float = 300.0
+    ring_ms: float = 1500.0
+    """How long a phone rings before it is picked up."""
+    speech_ms: float = 15_000.0
+    """How long an announcement takes, with the time that a key is waited for."""
     seed: int = 1
 
     def update(self, values: dict[str, Any]) -> None:
@@ -118,3 +123,20 @@ def fate(number: str) -> tuple[str, int | None]:
     if ending == SILENT_HANDSET:
         return "sent", None
     return "delivered", None
+
+
+def callable_number(number: str) -> bool:
+    """Whether a number can be called at all; a landline can, and so can who wants no texts."""
+    return number.startswith("+") and number[1:].isdigit() and 8 <= len(number) <= 16
+
+
+def call_fate(number: str) -> str:
+    """What becomes of a call, by the number's last two digits: always the same for the same number.
+
+    …90 listens and presses 1, …91 is busy, …92 does not answer, …93 is an answering machine, …94 hangs up early, …98
+    does not exist, …97 and …99 do not answer; every other listens to the end unless somebody presses on the page.
+    """
+    return {
+        PRESSES_ONE: "key", BUSY: "busy", NO_ANSWER: "no-answer", MACHINE: "machine", HANGS_UP: "early",
+        UNREACHABLE: "no-answer", UNKNOWN_HANDSET: "failed", SILENT_HANDSET: "no-answer",
+    }.get(number[-2:], "listens")  # fmt: skip

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlencode
 
 from aiohttp import web
 
+from notify.gateway.calls import Calls
 from notify.gateway.faults import Dice, Faults, refusal
 from notify.gateway.hooks import Hooks
 from notify.gateway.store import Message, Store, rfc2822
@@ -49,6 +50,7 @@ class Gateway:
         self.requests = 0
         self.answers: dict[str, int] = {}
         pair = base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()
+        self.calls = Calls(self, record, auth_token)
         self._expected = f"Basic {pair}".encode()
         self._second = (0, 0)
         self._parts: dict[str, int] = {}
@@ -65,6 +67,7 @@ class Gateway:
         app.router.add_get("/control", self.show_control)
         app.router.add_post("/control/faults", self.set_faults)
         app.router.add_post("/control/reply", self.control_reply)
+        self.calls.add_routes(app)
         page.add_routes(app, self)
         app.on_startup.append(self._start)
         app.on_cleanup.append(self._stop)
@@ -79,7 +82,8 @@ class Gateway:
 
     # -- the provider's API --------------------------------------------------------------------------------------
 
-    def _refused(self, request: web.Request) -> web.Response | None:
+    def refused(self, request: web.Request) -> web.Response | None:
+        """The answer to who has no business here; None for who has."""
         given = request.headers.get("Authorization", "").encode("utf-8", "replace")
         if not hmac.compare_digest(given, self._expected):
             return _error(401, 20003, "Authenticate")
@@ -90,7 +94,7 @@ class Gateway:
     async def create(self, request: web.Request) -> web.StreamResponse:
         """Take a message: POST Messages.json with To, From or MessagingServiceSid, Body, StatusCallback."""
         self.requests += 1
-        refused = self._refused(request)
+        refused = self.refused(request)
         if refused is not None:
             return refused
         raw = await request.read()
@@ -98,10 +102,10 @@ class Gateway:
         delay = self.dice.delay()
         if delay:
             await asyncio.sleep(delay)
-        if self._over_rate():
+        if self.over_rate():
             fault = "429"
         if fault is not None and not fault.endswith("_after_accept") and fault != "no_sid":
-            return await self._misbehave(request, fault)
+            return await self.misbehave(request, fault)
         form = parse_qs(raw.decode("utf-8", "replace"), keep_blank_values=True)
         to = form.get("To", [""])[0]
         body = form.get("Body", [""])[0]
@@ -112,7 +116,7 @@ class Gateway:
         message = self.store.take(to, from_, body, form.get("StatusCallback", [""])[0])
         self.hooks.plan(message)
         if fault is not None:
-            return await self._misbehave(request, fault.removesuffix("_after_accept"))
+            return await self.misbehave(request, fault.removesuffix("_after_accept"))
         return web.Response(status=201, text=self.resource(message), content_type="application/json")
 
     def _problem(self, to: str, from_: str, body: str) -> web.Response | None:
@@ -127,7 +131,8 @@ class Gateway:
         wrong = refusal(to)
         return _error(400, *wrong) if wrong else None
 
-    def _over_rate(self) -> bool:
+    def over_rate(self) -> bool:
+        """Whether this request is one too many in its tenth of a second."""
         limit = self.faults.per_second
         if not limit:
             return False
@@ -136,7 +141,8 @@ class Gateway:
         self._second = (tenth, count + 1 if at == tenth else 1)
         return self._second[1] > limit / 10
 
-    async def _misbehave(self, request: web.Request, fault: str) -> web.StreamResponse:
+    async def misbehave(self, request: web.Request, fault: str) -> web.StreamResponse:
+        """Do wrong what the dice said."""
         self.answers[fault] = self.answers.get(fault, 0) + 1
         if fault == "429":
             answer = _error(429, 20429, "Too Many Requests")
@@ -157,7 +163,7 @@ class Gateway:
 
     async def fetch(self, request: web.Request) -> web.Response:
         """One message by its sid."""
-        refused = self._refused(request)
+        refused = self.refused(request)
         if refused is not None:
             return refused
         message = self.store.by_sid(request.match_info["sid"])
@@ -167,7 +173,7 @@ class Gateway:
 
     async def list(self, request: web.Request) -> web.Response:
         """Messages, the newest first, by To, From and DateSent (`DateSent`, `DateSent>`, `DateSent<`), in pages."""
-        refused = self._refused(request)
+        refused = self.refused(request)
         if refused is not None:
             return refused
         query = request.query
@@ -241,19 +247,21 @@ class Gateway:
 
     # -- control -------------------------------------------------------------------------------------------------
 
-    def _controls(self, request: web.Request) -> bool:
+    def controls(self, request: web.Request) -> bool:
+        """Whether this is somebody with the gateway's secret."""
         given = request.headers.get("Authorization", "").encode("utf-8", "replace")
         return hmac.compare_digest(given, f"Bearer {self.secret}".encode())
 
     async def show_control(self, request: web.Request) -> web.Response:
         """Faults in force, and counts."""
-        if not self._controls(request):
+        if not self.controls(request):
             return _error(401, 20003, "Authenticate")
         return web.json_response(
             {
                 "faults": asdict(self.faults),
                 "requests": self.requests,
                 "messages": len(self.store.messages),
+                "calls": len(self.calls.store.calls),
                 "phones": len(self.store.phones),
                 "misbehaved": self.answers,
                 "callbacks_posted": self.hooks.posted,
@@ -264,7 +272,7 @@ class Gateway:
 
     async def set_faults(self, request: web.Request) -> web.Response:
         """Change some faults, by a JSON object of their names; `inbound_url` sets where replies go."""
-        if not self._controls(request):
+        if not self.controls(request):
             return _error(401, 20003, "Authenticate")
         try:
             wanted: dict[str, Any] = await request.json()
@@ -278,7 +286,7 @@ class Gateway:
 
     async def control_reply(self, request: web.Request) -> web.Response:
         """Let a phone write: JSON `{"from": "+86154…", "to": "+86…", "body": "1"}`."""
-        if not self._controls(request):
+        if not self.controls(request):
             return _error(401, 20003, "Authenticate")
         try:
             wanted = await request.json()

@@ -60,6 +60,8 @@ class Dispatcher:
         self.claiming = True
         self.watch = ClockWatch(database.clock.now(), database.clock.monotonic())
         self.wake = asyncio.Event()
+        self.silent: set[str] = set()
+        """Accounts whose list could not be had in the last round of reconciliation."""
         self._results: list[Result] = []
         self._first_result = 0.0
         self._writer = asyncio.Lock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from kernel.db import now
 from kernel.errors import DomainError
 from notify import blocks, calls, counters, failpoints, ledger, rules, text
-from notify.channels.base import Found
+from notify.channels.base import Channel, Found
 from notify.dispatcher import Dispatcher
 from notify.models import Broadcast, Delivery, DeliveryState, Kind
 from notify.watch import BY_HAND
@@ -32,9 +32,9 @@ class _Case:
     ripe: bool
 
 
-def _unknowns(session: Session, settings_absent: float) -> list[_Case]:
+def _unknowns(session: Session, settings_absent: float, silent: Collection[str]) -> list[_Case]:
     moment = now(session)
-    rows = session.execute(
+    query = (
         sa.select(Delivery, Broadcast)
         .join(Broadcast, Broadcast.id == Delivery.broadcast_id)
         .where(
@@ -44,6 +44,9 @@ def _unknowns(session: Session, settings_absent: float) -> list[_Case]:
         .order_by(Delivery.changed_at)
         .limit(LIMIT)
     )
+    if silent:
+        query = query.where(sa.or_(Delivery.account.is_(None), Delivery.account.not_in(sorted(silent))))
+    rows = session.execute(query)
     ripe_before = moment - timedelta(seconds=settings_absent)
     return [_Case(row, record, row.changed_at <= ripe_before) for row, record in rows]
 
@@ -51,26 +54,35 @@ def _unknowns(session: Session, settings_absent: float) -> list[_Case]:
 async def reconcile(dispatcher: Dispatcher) -> int:
     """One round over what is unknown: present in the provider's list → settled; absent for long enough → queued again
     until it expires; where there is no list, a real warning goes once more and a drill never. Returns how many moved.
+
+    Only the account that carried a message is asked about it. While its list cannot be had the message stays unknown,
+    however well another account works: what A may have taken never goes again over B.
     """
     await dispatcher.mind_the_clock()
     absent_after = dispatcher.settings.absent_after_seconds
     asked_at = dispatcher.database.clock.now()
-    cases = await dispatcher.read(lambda session: _unknowns(session, absent_after))
-    if not cases:
-        return 0
-    by_record: dict[int, list[_Case]] = {}
+    # An account whose list could not be had is left out of every other round: what waits for it must not fill all
+    # the places of those behind it.
+    silent = frozenset(dispatcher.silent)
+    dispatcher.silent.clear()
+    cases = await dispatcher.read(lambda session: _unknowns(session, absent_after, silent))
+    groups: dict[tuple[int, str, str | None], list[_Case]] = {}
     for case in cases:
-        by_record.setdefault(case.record.id, []).append(case)
+        groups.setdefault((case.record.id, case.row.channel, case.row.account), []).append(case)
     moved = 0
-    for group in by_record.values():
+    for group in groups.values():
         moved += await _settle_group(dispatcher, group, asked_at - timedelta(seconds=absent_after))
     return moved
 
 
 async def _settle_group(dispatcher: Dispatcher, group: Sequence[_Case], older_than: datetime) -> int:
     record = group[0].record
-    channel = next((c for c in dispatcher.channels if c.name == group[0].row.channel and record.kind in c.kinds), None)
-    if channel is None or not channel.abilities.lists:
+    account = group[0].row.account
+    bearers = dispatcher.roads.bearers(group[0].row.channel, record.kind, account)
+    if not bearers:
+        # The account is no longer configured: nobody can say whether it took the message.
+        return await _by_hand(dispatcher, [case.row.id for case in group if case.ripe])
+    if not all(channel.abilities.lists for channel in bearers):
         return await _by_policy(dispatcher, group, older_than)
     addresses = await dispatcher.addresses(record, [case.row.address_key for case in group], "reconcile")
     asked_at = dispatcher.database.clock.now()
@@ -84,9 +96,12 @@ async def _settle_group(dispatcher: Dispatcher, group: Sequence[_Case], older_th
         if number is None:
             return case, None, None
         async with gate:
-            return case, number, await channel.find(number, record.created_at - CLOCK_SKEW - dispatcher.watch.total)
+            since = record.created_at - CLOCK_SKEW - dispatcher.watch.total
+            return case, number, await _find(bearers, number, since)
 
     looked = await asyncio.gather(*(look(case) for case in group))
+    if account is not None and any(found is None and number is not None for _, number, found in looked):
+        dispatcher.silent.add(account)
     claims = _Claims()
     if any(one.body is None for _, _, found in looked for one in found or ()):
         claims = await dispatcher.read(lambda session: _claims(session, record, [c.row for c in group]))
@@ -132,6 +147,27 @@ async def _settle_group(dispatcher: Dispatcher, group: Sequence[_Case], older_th
         if cases:
             dispatcher.ports.metrics.count("notify_reconciled_total", cases, verdict=verdict)
     return done
+
+
+async def _find(bearers: Sequence[Channel], number: str, since: datetime) -> list[Found] | None:
+    """What these accounts together have sent to a number; None where one of them could not be asked."""
+    found: list[Found] = []
+    for channel in bearers:
+        part = await channel.find(number, since)
+        if part is None:
+            return None
+        found.extend(part)
+    return found
+
+
+async def _by_hand(dispatcher: Dispatcher, ids: Sequence[int]) -> int:
+    def work(session: Session) -> None:
+        _ask_a_person(session, ids)
+        counters.count_after(session, dispatcher.ports.metrics, "notify_reconciled_total", len(ids), verdict="by_hand")
+
+    if ids:
+        await dispatcher.write(work)
+    return 0
 
 
 def _match(record: Broadcast, row: Delivery, found: Sequence[Found], taken: set[str]) -> Found | None:

@@ -6,7 +6,8 @@ not wait for each other in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -73,7 +74,23 @@ def insert_select(session: Session, record: Broadcast, channel: str, recipients:
     names = (
         "id broadcast_id kind recipient division address_key number_key people params channel state attempt changed_at"
     )
-    session.execute(sa.insert(Delivery.__table__).from_select(names.split(), chosen))  # type: ignore[arg-type]
+    with _unchecked(session):
+        session.execute(sa.insert(Delivery.__table__).from_select(names.split(), chosen))  # type: ignore[arg-type]
+
+
+@contextmanager
+def _unchecked(session: Session) -> Iterator[None]:
+    """Spare SQLite the CHECKs of this one statement: they cost a third of it. What they watch is constant in it, but
+    for `people`, which `open_tally` looks at in the same transaction."""
+    if dialect_name(session) != "sqlite":
+        yield
+        return
+    connection = session.connection()
+    connection.exec_driver_sql("PRAGMA ignore_check_constraints=ON")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql("PRAGMA ignore_check_constraints=OFF")
 
 
 def open_tally(session: Session, record: Broadcast) -> tuple[int, int, int]:
@@ -85,10 +102,13 @@ def open_tally(session: Session, record: Broadcast) -> tuple[int, int, int]:
             sa.func.count(),
             sa.func.sum(Delivery.people),
             sa.func.max(Delivery.id),
+            sa.func.min(Delivery.people),
         )
         .where(Delivery.id.between(record.first_id, record.last_id))
         .group_by(Delivery.division, Delivery.channel)
     ).all()
+    if any(group[5] < 1 for group in groups):
+        raise ValueError("somebody must stand behind every number")
     if groups:
         session.execute(
             sa.insert(DeliveryTally),
@@ -101,7 +121,7 @@ def open_tally(session: Session, record: Broadcast) -> tuple[int, int, int]:
                     "messages": messages,
                     "people": int(people),
                 }
-                for division, channel, messages, people, _ in groups
+                for division, channel, messages, people, *_ in groups
             ],
         )
     last = max((group[4] for group in groups), default=record.first_id)

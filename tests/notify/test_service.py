@@ -245,3 +245,19 @@ def test_no_number_is_in_the_ledger(database: Database, tmp_path: object) -> Non
     with database.read() as session:
         for row in session.execute(sa.select(Delivery.__table__)):
             assert not any(number(1)[3:] in str(value) for value in row)
+
+
+def test_a_number_without_anybody_behind_it_enters_no_ledger_and_the_checks_are_back(database: Database) -> None:
+    nobody = sa.select(
+        sa.literal(1).label("rank"),
+        sa.literal("resident:1").label("recipient"),
+        sa.literal("120118104000").label("division"),
+        sa.literal(1).label("address_key"),
+        sa.literal(b"0" * 16, sa.LargeBinary).label("number_key"),
+        sa.literal(0).label("people"),
+    )
+    with pytest.raises((ValueError, sa.exc.IntegrityError)), database.write() as session:
+        service.broadcast(session, spec(database), nobody)
+    with pytest.raises(sa.exc.IntegrityError), database.write() as session:
+        record = service.deliver(session, spec(database), few(1, 1))
+        session.execute(sa.update(Delivery).where(Delivery.broadcast_id == record.id).values(people=0))

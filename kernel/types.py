@@ -50,6 +50,9 @@ class LabelledEnum(enum.Enum):
         member.tone = tone
         return member
 
+    __hash__ = object.__hash__
+    """Members are one of a kind; the standard hash goes through Python, and tallies hash states by the million."""
+
     def label(self, language: str = "zh") -> str:
         """The word for people, in `zh` or `en`."""
         return self.en if language.startswith("en") else self.zh

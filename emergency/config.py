@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import re
 import tomllib
 import types
 import typing
@@ -24,6 +25,7 @@ from kernel.errors import N_, DomainError
 
 ROOT = Path(__file__).resolve().parents[1]
 PREFIX = "EMERGENCY__"
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
 
 
 class ConfigError(DomainError):
@@ -74,11 +76,28 @@ class EngineConfig:
     concurrency: int = 800
     tick_seconds: int = 5
     reconcile_after_seconds: int = 20
+    expected: int = 1
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Calls over an account."""
+
+    from_number: str = ""
+    voice: str = "Polly.Zhiyu"
+    language: str = "cmn-CN"
+    machine_detection: bool = True
+    ring_seconds: int = 45
+    repeat: int = 2
+    calls_per_second: int = 1
+    price: str = ""
 
 
 @dataclass(frozen=True)
 class Twilio:
     """One account at Twilio, or at a server that speaks its API."""
+
+    weight: float = 1.0
 
     account_sid: str = ""
     auth_token: str = field(default="", repr=False)
@@ -87,18 +106,50 @@ class Twilio:
     messaging_service_sid: str = ""
     messages_per_second: int = 1000
     status_callback: str = ""
+    two_way: bool = False
+    """Whether whoever is sent a text can reply to it. Mainland numbers over Twilio cannot."""
+    price: str = ""
+    currency: str = "USD"
+    voice: Voice = field(default_factory=Voice)
+
+    def can_send(self) -> bool:
+        """Whether this one account has all that sending takes."""
+        return bool(self.account_sid and self.auth_token and (self.from_number or self.messaging_service_sid))
 
     @property
     def configured(self) -> bool:
         """Whether there are credentials to send with."""
-        return bool(self.account_sid and self.auth_token and (self.from_number or self.messaging_service_sid))
+        return self.can_send()
 
 
 @dataclass(frozen=True)
-class TwilioWithExercise(Twilio):
-    """The account for what is real, and beneath it the one for exercises."""
+class TwilioAccounts(Twilio):
+    """One account, and beside it any number of named ones for the same kinds of message."""
 
-    exercise: Twilio = field(default_factory=Twilio)
+    accounts: Mapping[str, Twilio] = field(default_factory=dict)
+
+    @property
+    def all(self) -> dict[str, Twilio]:
+        """Every account that can send, by name; the one without a name is called by the empty text."""
+        return {name: one for name, one in (("", self), *self.accounts.items()) if Twilio.can_send(one)}
+
+    @property
+    def configured(self) -> bool:
+        """Whether there are credentials to send with."""
+        return bool(self.all)
+
+    @property
+    def rate(self) -> int:
+        """Messages a second, of all that take part; a reserve does not count."""
+        every = list(self.all.values())
+        return sum(one.messages_per_second for one in [one for one in every if one.weight > 0] or every)
+
+
+@dataclass(frozen=True)
+class TwilioWithExercise(TwilioAccounts):
+    """The accounts for what is real, and beneath them those for exercises."""
+
+    exercise: TwilioAccounts = field(default_factory=TwilioAccounts)
 
 
 @dataclass(frozen=True)
@@ -116,9 +167,24 @@ class Notify:
     """How messages leave."""
 
     daily_quota_per_number: int = 20
+    quota_spares: tuple[str, ...] = ("red", "orange")
+    repeat_minutes: int = 10
+    channel_minutes: int = 10
     default_channels: tuple[str, ...] = ("sms",)
     twilio: TwilioWithExercise = field(default_factory=TwilioWithExercise)
     gateway: Gateway = field(default_factory=Gateway)
+
+    def channels_for(self, *, exercise: bool) -> tuple[str, ...]:
+        """By what names messages of this kind can leave: over the account of the kind, or else the local gateway."""
+        account: Twilio = self.twilio.exercise if exercise else self.twilio
+        if account.configured:
+            return ("sms", "voice") if account.voice.from_number else ("sms",)
+        return ("sms", "voice") if self.gateway.enabled else ()
+
+    def takes_replies(self, *, exercise: bool) -> bool:
+        """Whether a text of this kind can be answered by text: the account says so, or the local gateway carries it."""
+        account: Twilio = self.twilio.exercise if exercise else self.twilio
+        return account.two_way if account.configured else self.gateway.enabled
 
 
 @dataclass(frozen=True)
@@ -294,13 +360,29 @@ def _build(cls: type, data: Mapping[str, Any], where: str) -> Any:
                 near=f"{where}{near[0]}",
             )
         hint = hints[key]
-        if dataclasses.is_dataclass(hint):
+        named = typing.get_origin(hint) is Mapping
+        if named or dataclasses.is_dataclass(hint):
             if not isinstance(value, Mapping):
                 raise ConfigError(N_("config.toml: “%(name)s” is a section, not a value."), name=name)
-            values[key] = _build(typing.cast(type, hint), value, f"{name}.")
+            values[key] = _named(hint, value, name) if named else _build(typing.cast(type, hint), value, f"{name}.")
         else:
             values[key] = _convert(value, hint, name)
     return cls(**values)
+
+
+def _named(hint: Any, data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A section whose keys are names that the operator chose."""
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        if not _NAME.fullmatch(key):
+            raise ConfigError(
+                N_("config.toml: “%(name)s” is no name for an account: up to 20 small letters, digits and hyphens."),
+                name=f"{where}.{key}",
+            )
+        if not isinstance(value, Mapping):
+            raise ConfigError(N_("config.toml: “%(name)s” is a section, not a value."), name=f"{where}.{key}")
+        found[key] = _build(typing.get_args(hint)[1], value, f"{where}.{key}.")
+    return found
 
 
 def _convert(value: Any, hint: Any, name: str) -> Any:
@@ -363,16 +445,67 @@ def _validate(config: Config) -> None:
     _one_of("warnings.approval", config.warnings.approval, ("other_person",))
     if not (len(config.site.division_code) == 12 and config.site.division_code.isdigit()):
         raise ConfigError(N_("config.toml: “site.division_code” is a 12-digit division code."))
+    for level in config.notify.quota_spares:
+        _one_of("notify.quota_spares", level, ("red", "orange", "yellow", "blue"))
+    if "red" not in config.notify.quota_spares and config.notify.daily_quota_per_number:
+        raise ConfigError(N_("config.toml: “notify.quota_spares” names red: no red warning is held back by a quota."))
+    for name, number in (
+        ("notify.daily_quota_per_number", config.notify.daily_quota_per_number),
+        ("notify.repeat_minutes", config.notify.repeat_minutes),
+    ):
+        if number < 0:
+            raise ConfigError(N_("config.toml: “%(name)s” must not be negative."), name=name)
+    if config.notify.channel_minutes < 1:
+        raise ConfigError(N_("config.toml: “%(name)s” must be at least 1."), name="notify.channel_minutes")
     for name, value in (("server.port", config.server.port), ("notify.gateway.port", config.notify.gateway.port)):
         if not 0 <= value <= 65535:
             raise ConfigError(N_("config.toml: “%(name)s” is not a port."), name=name)
+    _validate_accounts("notify.twilio", config.notify.twilio)
+    _validate_accounts("notify.twilio.exercise", config.notify.twilio.exercise)
     for name, number in (
         ("engine.batch", config.engine.batch),
         ("engine.lease_seconds", config.engine.lease_seconds),
+        ("engine.expected", config.engine.expected),
         ("engine.concurrency", config.engine.concurrency),
         ("engine.tick_seconds", config.engine.tick_seconds),
-        ("notify.twilio.messages_per_second", config.notify.twilio.messages_per_second),
+        *_voice_numbers("notify.twilio.voice", config.notify.twilio.voice),
+        *_voice_numbers("notify.twilio.exercise.voice", config.notify.twilio.exercise.voice),
         ("server.workers", config.server.workers),
     ):
         if number < 1:
             raise ConfigError(N_("config.toml: “%(name)s” must be at least 1."), name=name)
+    for name, price in (
+        ("notify.twilio.price", config.notify.twilio.price),
+        ("notify.twilio.voice.price", config.notify.twilio.voice.price),
+        ("notify.twilio.exercise.price", config.notify.twilio.exercise.price),
+        ("notify.twilio.exercise.voice.price", config.notify.twilio.exercise.voice.price),
+    ):
+        if price and not price.replace(".", "", 1).isdecimal():
+            raise ConfigError(N_('config.toml: “%(name)s” is a price of one part such as "0.045".'), name=name)
+
+
+def _voice_numbers(name: str, voice: Voice) -> tuple[tuple[str, int], ...]:
+    return (
+        (f"{name}.ring_seconds", voice.ring_seconds),
+        (f"{name}.repeat", voice.repeat),
+        (f"{name}.calls_per_second", voice.calls_per_second),
+    )
+
+
+def _validate_accounts(where: str, settings: TwilioAccounts) -> None:
+    sids: dict[str, str] = {}
+    for key, account in (("", settings), *settings.accounts.items()):
+        name = f"{where}.accounts.{key}" if key else where
+        if not 0 <= account.weight <= 1000:
+            raise ConfigError(N_("config.toml: “%(name)s” lies between 0 and 1000."), name=f"{name}.weight")
+        if account.messages_per_second < 1:
+            raise ConfigError(N_("config.toml: “%(name)s” must be at least 1."), name=f"{name}.messages_per_second")
+        if key and not account.can_send():
+            raise ConfigError(
+                N_("config.toml: “%(name)s” lacks account_sid, auth_token or a sender. Nothing was started."), name=name
+            )
+        if account.account_sid and sids.setdefault(account.account_sid, name) != name:
+            raise ConfigError(
+                N_("config.toml: “%(name)s” is the account of “%(other)s”. Each account is named once."),
+                name=name, other=sids[account.account_sid],
+            )  # fmt: skip

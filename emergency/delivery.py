@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -22,13 +24,15 @@ from emergency.schema import RAW
 from kernel.db import now
 from kernel.errors import N_, Invalid, NotFound
 from notify import service as notify_service
-from notify.channels.base import Channel
+from notify.channels import catalogue
+from notify.channels.base import Channel, Cost
 from notify.channels.twilio_sms import TwilioSms
+from notify.channels.twilio_voice import TwilioVoice
 from notify.counters import TableMetrics
 from notify.engine import Engine
 from notify.models import Broadcast, Kind
 from notify.ports import Answers, Outcomes, Ports
-from notify.settings import EngineSettings, TwilioAccount
+from notify.settings import EngineSettings, TwilioAccount, VoiceSettings
 from scheduler.ticker import Ticker
 
 if TYPE_CHECKING:
@@ -37,8 +41,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 REAL = frozenset({Kind.ACTUAL, Kind.TEST, Kind.NOTICE})
 EXERCISE = frozenset({Kind.EXERCISE})
-CHANNELS = (TwilioSms.name,)
-"""By what names messages can leave."""
+GATEWAY_NUMBER = "+8610690000118"
+GATEWAY_CALLS = 200
+"""Calls a second that the local gateway takes; a real account takes one."""
+LINK_TEST = "【链路测试】这是一次短信链路测试，收到无需回复。"
+LINK_TEST_CALL = "【链路测试】这是一次电话链路测试。"
 LINK_TESTED = journal.kind("delivery.link_tested", "链路测试", "Link test sent", "channel")
 
 
@@ -101,21 +108,24 @@ def accounts(config: Config, vault: Vault) -> list[TwilioAccount]:
 
     Without an account of their own, exercises have the local gateway only; without any account, everything has.
     """
-    found = []
+    return [_account(name, settings, kinds, config, vault) for name, settings, kinds in _carriers(config, vault)]
+
+
+def _carriers(config: Config, vault: Vault) -> Iterator[tuple[str, Twilio, frozenset[Kind]]]:
     for name, settings, kinds in (
         ("twilio", config.notify.twilio, REAL),
         ("twilio-exercise", config.notify.twilio.exercise, EXERCISE),
     ):
         if settings.configured:
-            found.append(_account(name, settings, kinds, config, vault))
+            yield name, settings, kinds
         elif config.notify.gateway.enabled:
             sid, token = gateway_credentials(vault)
             local = Twilio(
-                account_sid=sid, auth_token=token, base_url=gateway_url(config), from_number="+8610690000118",
+                account_sid=sid, auth_token=token, base_url=gateway_url(config), from_number=GATEWAY_NUMBER,
                 messages_per_second=5000,
+                voice=replace(settings.voice, from_number=GATEWAY_NUMBER, calls_per_second=GATEWAY_CALLS),
             )  # fmt: skip
-            found.append(_account(name.replace("twilio", "gateway"), local, kinds, config, vault))
-    return found
+            yield name.replace("twilio", "gateway"), local, kinds
 
 
 def _account(name: str, settings: Twilio, kinds: frozenset[Kind], config: Config, vault: Vault) -> TwilioAccount:
@@ -126,6 +136,7 @@ def _account(name: str, settings: Twilio, kinds: frozenset[Kind], config: Config
         from_number=settings.from_number,
         messaging_service_sid=settings.messaging_service_sid,
         messages_per_second=settings.messages_per_second,
+        weight=settings.weight,
         status_callback=settings.status_callback or f"{config.public_url}/webhooks/twilio/status",
         name=name,
         kinds=kinds,
@@ -134,8 +145,36 @@ def _account(name: str, settings: Twilio, kinds: frozenset[Kind], config: Config
 
 
 def channels(config: Config, vault: Vault) -> Sequence[Channel]:
-    """One channel an account."""
-    return [TwilioSms(account) for account in accounts(config, vault)]
+    """Every road of this installation: texts over each account, and calls where it has a number that may call."""
+    roads: list[Channel] = []
+    for name, settings, kinds in _carriers(config, vault):
+        account = _account(name, settings, kinds, config, vault)
+        roads.append(TwilioSms(account, cost=_cost(settings.price, settings.currency)))
+        voice = settings.voice
+        if voice.from_number:
+            caller = replace(
+                account, name=f"{name}-voice", from_number=voice.from_number,
+                messages_per_second=voice.calls_per_second,
+            )  # fmt: skip
+            roads.append(
+                TwilioVoice(
+                    caller,
+                    VoiceSettings(
+                        answer_url=f"{config.public_url}/webhooks/twilio/voice",
+                        voice=voice.voice,
+                        language=voice.language,
+                        machine_detection=voice.machine_detection,
+                        ring_seconds=voice.ring_seconds,
+                        repeat=voice.repeat,
+                    ),
+                    cost=_cost(voice.price, settings.currency),
+                )
+            )
+    return roads
+
+
+def _cost(price: str, currency: str) -> Cost | None:
+    return Cost(Decimal(price), currency) if price else None
 
 
 def engine(runtime: Runtime) -> Engine:
@@ -176,10 +215,12 @@ def run(runtime: Runtime, stop: threading.Event) -> None:
 
 def link_test(session: Session, *, actor: Actor, post_id: int, channel: str) -> Broadcast:
     """Send one link test (kind Test) to the holder of a post. Raises `not_found` when nobody can be reached there."""
-    if channel not in CHANNELS:
+    config: Config = session.info["config"]
+    offered = config.notify.channels_for(exercise=False)
+    if channel not in offered:
         raise Invalid(
             N_("There is no channel “%(name)s”; there are: %(names)s. Nothing was sent."),
-            code="unknown_channel", name=channel, names=", ".join(CHANNELS),
+            code="unknown_channel", name=channel, names=", ".join(offered),
         )  # fmt: skip
     holder = session.execute(
         sa.select(Post.division_code, Contact.id, Contact.phone_index)
@@ -190,11 +231,11 @@ def link_test(session: Session, *, actor: Actor, post_id: int, channel: str) -> 
     if holder is None or holder.phone_index is None:
         raise NotFound(N_("This post has no holder with a number that can be reached."))
     actor.require_covers(holder.division_code)
-    config: Config = session.info["config"]
+    words = LINK_TEST_CALL if catalogue.abilities(channel).voice else LINK_TEST
     spec = notify_service.BroadcastSpec(
         kind=Kind.TEST,
         priority=5,
-        text="【链路测试】这是一次短信链路测试，收到无需回复。",
+        text=words,
         valid_until=now(session) + timedelta(minutes=30),
         channels=[channel],
         subject_kind="link_test",

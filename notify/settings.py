@@ -46,6 +46,8 @@ class TwilioAccount:
     from_number: str = ""
     messaging_service_sid: str = ""
     messages_per_second: float = 1000.0
+    weight: float = 1.0
+    """Its share among the accounts for the same kinds; 0 for a reserve."""
     status_callback: str = ""
     """The address that receives receipts; the delivery id and its MAC are added to it. Empty: no receipts."""
     name: str = "twilio"

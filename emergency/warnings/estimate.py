@@ -117,9 +117,9 @@ def division_names(session: Session, codes: list[str]) -> dict[str, str]:
 
 
 def rate(session: Session) -> int:
-    """Messages a second that the account allows."""
+    """Messages a second that the accounts allow together."""
     config: Config = session.info["config"]
-    return config.notify.twilio.messages_per_second
+    return config.notify.twilio.rate or config.notify.twilio.messages_per_second
 
 
 def issuer_here(session: Session) -> str:

@@ -68,6 +68,11 @@ class TwilioRoad:
         """Messages a second that the account allows."""
         return self._settings.messages_per_second
 
+    @property
+    def weight(self) -> float:
+        """Its share among the accounts of the channel; 0 for a reserve."""
+        return self._settings.weight
+
     async def open(self) -> None:
         """Open the pool of connections."""
         await self._http.open()

@@ -72,4 +72,4 @@ def of_contacts(session: Session, contact_ids: Iterable[int]) -> dict[int, Numbe
         .where(Contact.id.in_(list(contact_ids)))
         .order_by(NumberRefusal.latest_at)
     ).all()
-    return {row[0]: row[1] for row in rows}
+    return {contact_id: refusal for contact_id, refusal in rows}  # noqa: C416 - rows are not pairs to mypy

@@ -96,7 +96,7 @@ def _at_home(session: Session, targets: Targets) -> sa.Subquery:
     return residents.numbers(
         codes=targets.codes,
         also=shape_filter(session, targets) if targets.resident_ids else None,
-        near=geometry.centre(targets.area),
+        near=geometry.hazard_points(targets.area),
     ).subquery("at_home")
 
 
@@ -122,7 +122,7 @@ def _residents(session: Session, targets: Targets) -> sa.Select[Any]:
     rows = residents.recipients(
         codes=targets.codes,
         also=shape_filter(session, targets) if targets.resident_ids else None,
-        near=geometry.centre(targets.area),
+        near=geometry.hazard_points(targets.area),
     ).subquery("at_home_rows")
     rank = rows.c.rank + _AFTER_POSTS
     return sa.select(rank.label("rank"), *(rows.c[name] for name in COLUMNS[1:]))

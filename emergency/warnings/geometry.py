@@ -218,14 +218,10 @@ def distance_m(lon: float, lat: float, lons: Floats, lats: Floats) -> Floats:
     return metres
 
 
-def centre(area: Area) -> tuple[float, float] | None:
-    """The middle of the shapes, from which distance is counted; None where there are none."""
-    if area.polygons:
-        points = [shapely.Polygon(ring).representative_point() for ring in area.polygons]
-        return (sum(p.x for p in points) / len(points), sum(p.y for p in points) / len(points))
-    if area.circles:
-        return (
-            sum(c.lon for c in area.circles) / len(area.circles),
-            sum(c.lat for c in area.circles) / len(area.circles),
-        )
-    return None
+def hazard_points(area: Area) -> list[tuple[float, float]]:
+    """The middle of each shape, from which distance is counted; the largest first, none where none is drawn."""
+    rings = [shapely.Polygon(ring) for ring in area.polygons]
+    sized = [(shape.area, shape.representative_point()) for shape in rings]
+    found = [(size, (point.x, point.y)) for size, point in sized]
+    found += [(math.pi * (c.radius_m / 111_320) ** 2, (c.lon, c.lat)) for c in area.circles]
+    return [point for _size, point in sorted(found, key=lambda one: -one[0])]

@@ -140,7 +140,7 @@ def test_priority_goes_first_and_then_the_nearest(db: Database, csv_file: Make) 
         person(1, lat="38.900", lon="116.900"), person(2, lat="38.950", lon="116.900"),
         person(3, lat="38.901", lon="116.901"), person(4), person(5, lat="39.9", lon="117.9", needs="透析"),
     )  # fmt: skip
-    order = [row.recipient.removeprefix("resident:") for row in addressed(db, codes=[YIHE], near=(116.9, 38.9))]
+    order = [row.recipient.removeprefix("resident:") for row in addressed(db, codes=[YIHE], near=[(116.9, 38.9)])]
     first, second, third, fourth, fifth = map(str, ids(db))
     assert order == [fifth, first, third, second, fourth]
 
@@ -152,7 +152,7 @@ def test_the_ledger_takes_the_selection_as_it_is(db: Database, csv_file: Make) -
             kind=Kind.NOTICE, priority=5, text="今晚停水", valid_until=moment(session) + timedelta(hours=1),
             channels=["sms"], subject_kind="test", subject_id=1,
         )  # fmt: skip
-        record = notify.broadcast(session, spec, recipients(codes=[DISTRICT], near=(116.9, 38.9)))
+        record = notify.broadcast(session, spec, recipients(codes=[DISTRICT], near=[(116.9, 38.9)]))
         tally = notify.tallies(session, [record.id])
     assert (tally.messages, tally.people) == (3, 5)
 

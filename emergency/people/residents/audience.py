@@ -10,15 +10,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session, aliased
 
 from emergency.divisions import rules as divisions
+from emergency.divisions.models import Division
 from emergency.people.contacts.models import Contact, PhoneState
 from emergency.people.contacts.rules import REACHABLE
 from emergency.people.residents import rules
 from emergency.people.residents.models import Resident
 
 _UNREACHABLE = tuple(state for state in PhoneState if state not in REACHABLE)
+_HOME, _TOWN = aliased(Division), aliased(Division)
+MOST_POINTS = 12
+"""Of a hazard drawn in more pieces than these, the largest count for the distance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +73,15 @@ def recipients(
     division_prefixes: Sequence[str] = (),
     resident_filter: sa.Select[Any] | None = None,
     also: sa.Select[Any] | None = None,
-    near: tuple[float, float] | None = None,
+    near: Sequence[tuple[float, float]] = (),
 ) -> sa.Select[Any]:
     """The numbers of an area in notify's shape: rank, recipient, division, address_key, number_key, people.
 
     One row a number, with the people of the area behind it. `codes` (and `division_prefixes`, the same) name the
     area; `resident_filter` narrows it and `also` adds to it, both selects of resident ids (see `ids_select`).
-    Rank: the most urgent priority class behind the number first, then, with `near=(lon, lat)`, the nearest.
+    Rank: the most urgent priority class behind the number first, then, with the hazard's points `near` as (lon, lat), who lives
+    nearest to one of them, by their own point, else by that of
+    their village, else by that of its township.
     Who has no usable number or has opted out is left out; `count_audience` says how many.
     """
     rows = numbers(
@@ -96,11 +103,11 @@ def numbers(
     division_prefixes: Sequence[str] = (),
     resident_filter: sa.Select[Any] | None = None,
     also: sa.Select[Any] | None = None,
-    near: tuple[float, float] | None = None,
+    near: Sequence[tuple[float, float]] = (),
 ) -> sa.Select[Any]:
     """As `recipients`, one row a resident and not yet grouped: for who groups them together with others."""
     condition = _wanted([*codes, *division_prefixes], resident_filter, also)
-    return (
+    query = (
         sa.select(
             _rank(near).label("rank"),
             Resident.id.label("resident_id"),
@@ -111,19 +118,40 @@ def numbers(
         .join(Contact, Contact.id == Resident.contact_id)
         .where(*condition, Contact.phone_state.in_(REACHABLE))
     )
+    if near:
+        query = query.join(_HOME, _HOME.code == Resident.division_code, isouter=True)
+        query = query.join(_TOWN, _TOWN.code == _HOME.parent_code, isouter=True)
+    return query
 
 
-def _rank(near: tuple[float, float] | None) -> sa.ColumnElement[Any]:
+class _Nearest(sa.sql.functions.GenericFunction[int]):
+    """The smallest of several numbers: `min` on SQLite, `least` elsewhere."""
+
+    type = sa.Integer()
+    inherit_cache = True
+    name = "least"
+
+
+@compiles(_Nearest, "sqlite")
+def _smallest(element: _Nearest, compiler: Any, **options: Any) -> str:
+    return f"min({compiler.process(element.clauses, **options)})"
+
+
+def _rank(near: Sequence[tuple[float, float]]) -> sa.ColumnElement[Any]:
     base = sa.cast(Resident.priority_class, sa.Integer) * rules.RANK_STEP
-    if near is None:
+    if not near:
         return base
-    lon, lat = near
-    per_lat, per_lon = rules.distance_units(lat)
-    north, east = (Resident.lat - lat) * per_lat, (Resident.lon - lon) * per_lon
-    # Squared: the order is the same, and not every SQLite has a square root.
-    far = sa.cast(north * north + east * east, sa.Integer)
+    their_lat = sa.func.coalesce(Resident.lat, _HOME.lat, _TOWN.lat)
+    their_lon = sa.case((Resident.lat.is_not(None), Resident.lon), (_HOME.lat.is_not(None), _HOME.lon), else_=_TOWN.lon)
+    squares = []
+    for lon, lat in near[:MOST_POINTS]:
+        per_lat, per_lon = rules.distance_units(lat)
+        north, east = (their_lat - lat) * per_lat, (their_lon - lon) * per_lon
+        # Squared: the order is the same, and not every SQLite has a square root.
+        squares.append(sa.cast(north * north + east * east, sa.Integer))
+    far = squares[0] if len(squares) == 1 else _Nearest(*squares)
     last = rules.RANK_STEP - 1
-    return base + sa.case((Resident.lat.is_(None), last), (far > last, last), else_=far)
+    return base + sa.case((their_lat.is_(None), last), (far > last, last), else_=far)
 
 
 def count_audience(

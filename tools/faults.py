@@ -21,6 +21,7 @@ import random
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -157,7 +158,10 @@ class Chaos:
             engine.signal(signal.SIGCONT)
             engine.frozen_until = 0.0
 
-        self._after(seconds, thaw)
+        # Not in this thread: it may be waiting for a lock that the frozen one holds.
+        timer = threading.Timer(seconds, thaw)
+        timer.daemon = True
+        timer.start()
         self.done["engine frozen"] += 1
 
     def _stop_engine(self) -> None:

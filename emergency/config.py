@@ -25,7 +25,7 @@ from kernel.errors import N_, DomainError
 
 ROOT = Path(__file__).resolve().parents[1]
 PREFIX = "EMERGENCY__"
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
+_NAME = re.compile(r"(?!.*-voice$)[a-z0-9][a-z0-9-]{0,19}")
 
 
 class ConfigError(DomainError):

@@ -117,7 +117,8 @@ def _carriers(config: Config, vault: Vault) -> Iterator[tuple[str, Twilio, froze
         ("twilio-exercise", config.notify.twilio.exercise, EXERCISE),
     ):
         if settings.configured:
-            yield name, settings, kinds
+            for key, one in settings.all.items():
+                yield f"{name}.{key}" if key else name, one, kinds
         elif config.notify.gateway.enabled:
             sid, token = gateway_credentials(vault)
             local = Twilio(

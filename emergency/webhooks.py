@@ -33,6 +33,10 @@ gateway = flask.Blueprint("gateway", __name__)
 blueprint = flask.Blueprint("webhooks", __name__, url_prefix="/webhooks/twilio")
 MAX_BYTES = 64 * 1024
 """A message has 1,600 characters; whoever sends more is no provider."""
+MAX_FIELDS = 1000
+STATUS_PATH = "/webhooks/twilio/status"
+FORM = "application/x-www-form-urlencoded"
+REFUSED = "signature refused\n"
 
 
 def install(app: flask.Flask) -> None:
@@ -63,7 +67,6 @@ def _take(
     path: str,
     query: str,
     header: str | None,
-    channel: str = "sms",
 ) -> bool:
     """Verify and store; True when it was ours."""
     account: TwilioAccount | None = app.extensions["emergency.accounts"].get(form.get("AccountSid", ""))
@@ -80,7 +83,7 @@ def _take(
             form=form,
             header=header,
             kind=kind,
-            channel=channel,
+            channel="voice" if calls.is_call(form) else "sms",
             taker=app.extensions["emergency.taker"],
         )
     finally:
@@ -189,7 +192,7 @@ def voice() -> flask.Response:
     if form.get("Direction", "").startswith("inbound"):
         return _answer(_request(ReceiptKind.STATUS), twiml=farewell(ANNOUNCED["no_calls"], speaker))
     pressed = calls.key_of(form)
-    taken = _take(ReceiptKind.INBOUND if pressed else ReceiptKind.STATUS)
+    taken = _request(ReceiptKind.INBOUND if pressed else ReceiptKind.STATUS)
     return _answer(taken, twiml=farewell(ANNOUNCED["thanks"] if pressed else "", speaker))
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 ID_FIELD = "d"
@@ -13,7 +12,7 @@ MAC_FIELD = "m"
 
 
 def _mac(secret: str, delivery_id: int) -> str:
-    return hmac.new(secret.encode(), b"notify-callback:%d" % delivery_id, hashlib.sha256).hexdigest()[:24]
+    return hmac.digest(secret.encode(), b"notify-callback:%d" % delivery_id, "sha256").hex()[:24]
 
 
 def callback_url(base: str, secret: str, delivery_id: int) -> str:
@@ -40,7 +39,7 @@ def sign(auth_token: str, url: str, form: Mapping[str, str | Sequence[str]]) -> 
         value = form[name]
         values = [value] if isinstance(value, str) else sorted(set(value))
         pieces.extend(f"{name}{one}" for one in values)
-    digest = hmac.new(auth_token.encode(), "".join(pieces).encode(), hashlib.sha1).digest()
+    digest = hmac.digest(auth_token.encode(), "".join(pieces).encode("utf-8", "surrogatepass"), "sha1")
     return base64.b64encode(digest).decode()
 
 
@@ -58,15 +57,16 @@ def verify_signature(
     return any(hmac.compare_digest(sign(auth_token, one, fields).encode(), given) for one in _spellings(url))
 
 
-def _spellings(url: str) -> list[str]:
-    parts = urlsplit(url)
+def _spellings(url: str) -> Iterator[str]:
+    yield url
     try:
+        parts = urlsplit(url)
         port, host = parts.port, parts.hostname or ""
     except ValueError:
-        return [url]
+        return
     if ":" in host:
         host = f"[{host}]"
     default = 443 if parts.scheme == "https" else 80
     without = urlunsplit(parts._replace(netloc=host))
     with_port = urlunsplit(parts._replace(netloc=f"{host}:{port or default}"))
-    return list(dict.fromkeys((url, without, with_port)))
+    yield from dict.fromkeys(one for one in (without, with_port) if one != url)

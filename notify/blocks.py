@@ -23,6 +23,8 @@ from notify.models import (
 )
 
 S = DeliveryState
+LOOK = 8
+"""Blocks that a claim looks at in one statement; on PostgreSQL what one looks at is locked for the others."""
 
 
 @dataclass(slots=True)
@@ -42,34 +44,47 @@ def claim(
     """Take the most urgent blocks that are due, until about `rows` deliveries are held. `below`: only what is more
     urgent than this priority."""
     moment = now(session)
+    table = DeliveryBlock.__table__.c
     query = (
-        sa.select(DeliveryBlock)
-        .join(Broadcast, Broadcast.id == DeliveryBlock.broadcast_id)
+        sa.select(table.first_id, table.last_id, table.broadcast_id, table.priority, table.fence)
+        .join(Broadcast, Broadcast.id == table.broadcast_id)
         .where(
-            DeliveryBlock.state == sa.literal_column("'ready'"),
+            table.state == sa.literal_column("'ready'"),
             # What was never tried has nothing to wait for, even where a fast clock dated it into the future.
-            sa.or_(DeliveryBlock.fence == 0, DeliveryBlock.due_at <= moment),
+            sa.or_(table.fence == 0, table.due_at <= moment),
             Broadcast.valid_until > moment,
             Broadcast.state == BroadcastState.OPEN,
         )
-        .order_by(DeliveryBlock.priority, DeliveryBlock.first_id)
-        .limit(most)
+        .order_by(table.priority, table.first_id)
+        .limit(LOOK)
     )
     if below is not None:
-        query = query.where(DeliveryBlock.priority < below)
+        query = query.where(table.priority < below)
     if dialect_name(session) != "sqlite":
-        query = query.with_for_update(skip_locked=True, of=DeliveryBlock)
-    taken, room = [], rows
-    for block in session.scalars(query.execution_options(populate_existing=True)):
-        if room <= 0:
+        query = query.with_for_update(skip_locked=True, of=DeliveryBlock.__table__)
+    taken: list[Held] = []
+    room = rows
+    while room > 0 and len(taken) < most:
+        found = session.execute(query).all()
+        now_ours = []
+        for first, last, broadcast_id, priority, fence in found:
+            if room <= 0:
+                break
+            room -= last - first + 1
+            now_ours.append(Held(first, last, broadcast_id, priority, fence + 1))
+        if now_ours:
+            bulk.execute(
+                session,
+                "UPDATE delivery_block SET state = 'held', holder = :holder, fence = r.f, lease_until = :lease_at"
+                " FROM {rows} AS r WHERE delivery_block.first_id = r.i",
+                (("i", "bigint"), ("f", "bigint")),
+                [[held.first_id, held.fence] for held in now_ours],
+                holder=holder,
+                lease_at=moment + timedelta(seconds=lease_seconds),
+            )
+        taken += now_ours
+        if len(found) < LOOK:
             break
-        room -= block.last_id - block.first_id + 1
-        block.state = BlockState.HELD
-        block.holder = holder
-        block.fence += 1
-        block.lease_until = moment + timedelta(seconds=lease_seconds)
-        taken.append(Held(block.first_id, block.last_id, block.broadcast_id, block.priority, block.fence))
-    session.flush()
     return taken
 
 
@@ -88,7 +103,7 @@ def renew(session: Session, held: Held, lease_seconds: float) -> bool:
     return bool(done.rowcount == 1)  # type: ignore[attr-defined]
 
 
-def queued_rows(session: Session, held: Held) -> list[sa.Row[Any]]:
+def queued_rows(session: Session, held: Held) -> list[Any]:
     """What of a block is still to be sent, in order."""
     columns = Delivery.__table__.c
     return list(
@@ -108,7 +123,7 @@ def queued_rows(session: Session, held: Held) -> list[sa.Row[Any]]:
             )
             .where(columns.id.between(held.first_id, held.last_id), columns.state == S.QUEUED)
             .order_by(columns.id)
-        )
+        ).all()
     )
 
 

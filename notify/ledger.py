@@ -181,7 +181,7 @@ def intend(session: Session, intents: Sequence[tuple[int, str, str | None]]) -> 
         [list(intent) for intent in intents],
         at=now(session),
     )
-    return {row[0] for row in result}
+    return {row[0] for row in result.all()}
 
 
 def settle(session: Session, results: Sequence[tuple[int, int, DeliveryState, str | None, str | None]]) -> set[int]:
@@ -199,7 +199,7 @@ def settle(session: Session, results: Sequence[tuple[int, int, DeliveryState, st
         [[i, attempt, state.value, ref, reason] for i, attempt, state, ref, reason in results],
         at=now(session),
     )
-    return {row[0] for row in result}
+    return {row[0] for row in result.all()}
 
 
 def land(session: Session, moves: Iterable[Move], only_from: frozenset[DeliveryState] | None = None) -> list[Delivery]:

@@ -40,13 +40,13 @@ S = DeliveryState
 ACCOUNT, TOKEN, SECRET = "AC" + "7" * 32, "faults-token", "faults-secret"
 SIGNATURE = "静海应急"
 SETTINGS = EngineSettings(
-    lease_seconds=3.0,
+    lease_seconds=4.0,
     intent_chunk=60,
     settle_seconds=0.02,
     poll_seconds=0.05,
     beat_seconds=0.5,
-    request_timeout=1.2,
-    absent_after_seconds=2.5,
+    request_timeout=2.0,
+    absent_after_seconds=4.0,
     reconcile_seconds=0.3,
     drain_seconds=3.0,
 )

@@ -31,6 +31,8 @@ from notify.channels.twilio_sms import TwilioSms  # noqa: E402
 from notify.engine import Engine  # noqa: E402
 from notify.ports import Ports  # noqa: E402
 
+log = logging.getLogger("nursery")
+
 
 class Child:
     """One process. Its log is where it says which failpoint it reached."""
@@ -158,15 +160,15 @@ def _child(wish: dict[str, Any]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     code = 1
     try:
-        with open(os.devnull, "rb") as nothing, open(wish["log"], "ab", buffering=0) as log:
-            for number, file in ((0, nothing), (1, log), (2, log)):
+        with open(os.devnull, "rb") as nothing, open(wish["log"], "ab", buffering=0) as told:
+            for number, file in ((0, nothing), (1, told), (2, told)):
                 os.dup2(file.fileno(), number)
         logging.basicConfig(level=logging.WARNING, force=True)
         failpoints.arm(wish.get("failpoints", ""))
         WORKS[wish["work"]](wish)
         code = 0
     except BaseException:
-        logging.exception("child failed")
+        log.exception("child failed")
     finally:
         os._exit(code)
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -151,8 +152,13 @@ class Gateway:
         """Every fault off but these."""
         clean: dict[str, Any] = {name: 0 for name in self.control()["faults"] if name.startswith("share_")}
         clean |= {"latency_ms": 0, "jitter_ms": 0, "per_second": 0, "retry_after": 0.1, "seed": 1}
-        clean |= {"receipts": "none", "receipt_delay_ms": 20}
+        clean |= {"receipts": "none", "receipt_delay_ms": 20, "ring_ms": 20, "speech_ms": 60}
         self.control("/faults", clean | values)
+
+    def called(self, number: str = "") -> list[dict[str, Any]]:
+        """Calls on the gateway's own record, the newest first."""
+        query = f"?to={urllib.parse.quote(number)}" if number else ""
+        return list(self.control(f"/calls{query}")["calls"])
 
     def taken(self) -> list[tuple[str, str]]:
         """(number, text) of every message on the gateway's own record, doubles included."""

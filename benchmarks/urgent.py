@@ -36,7 +36,7 @@ from notify.models import Broadcast, Delivery, DeliveryState, ReceiptKind
 
 RESULTS = Path(__file__).parent / "urgent.json"
 ROUTINE, RED = 4, 0
-RATE = 2000.0
+RATE = 1000.0
 """Messages a second of the account: what a district can buy, and less than the engine can do."""
 
 
@@ -102,7 +102,7 @@ def red(database: Database, gateway: harness.GatewayProcess, first: int, people:
         "entering_seconds": round(entering, 3),
         "first_seconds": round(times[0] - committed, 3),
         "per_second": round((len(times) - 1) / spent),
-        "lost": people - len(set(times and [to for _, to in gateway.taken() if to in wanted])),
+        "lost": people - len({to for _, to in gateway.taken() if to in wanted}),
     }
 
 
@@ -210,7 +210,7 @@ def measure(database: Database, url: str, folder: Path, options: argparse.Namesp
         print(name, found[name], file=sys.stderr)
 
     with (
-        harness.GatewayProcess("instant", folder, latency_ms=options.latency_ms) as gateway,
+        harness.GatewayProcess(options.gateway, folder, latency_ms=options.latency_ms) as gateway,
         harness.EngineProcesses(database, gateway, 1, RATE),
     ):
         place = iter(range(routine, routine + 10 * people, people))
@@ -243,6 +243,7 @@ def main() -> int:
     parser.add_argument("--receipts-per-second", type=float, default=1500.0)
     parser.add_argument("--red", type=int, default=10_000)
     parser.add_argument("--latency-ms", type=float, default=20.0)
+    parser.add_argument("--gateway", choices=["instant", "local"], default="local")
     parser.add_argument("--divisions", type=Path, default=harness.ROOT / "emergency" / "divisions" / "data" / "jinghai.csv")
     parser.add_argument("--postgres", default=os.environ.get("EMERGENCY_BENCH_POSTGRES_URL"))
     parser.add_argument("--only-postgres", action="store_true")

@@ -17,6 +17,7 @@ from emergency.commands import (
     keys,
     notify,
     sheets,
+    texts,
     upkeep,
     warnings,
     words,
@@ -33,7 +34,7 @@ def cli() -> None:
     """静海区应急准备系统 / District emergency preparedness."""
 
 
-for module in (serving, upkeep, demo, sheets, accounts, warnings, drills, notify, journal, keys):
+for module in (serving, upkeep, demo, sheets, accounts, warnings, drills, notify, texts, journal, keys):
     module.register(cli)
 
 

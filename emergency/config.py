@@ -171,6 +171,7 @@ class Notify:
     repeat_minutes: int = 10
     channel_minutes: int = 10
     default_channels: tuple[str, ...] = ("sms",)
+    messages: str = "messages"
     twilio: TwilioWithExercise = field(default_factory=TwilioWithExercise)
     gateway: Gateway = field(default_factory=Gateway)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from emergency import messages
 from emergency.config import Config, Twilio
 from emergency.http.actor import Actor
 from emergency.people.contacts.models import Contact
@@ -44,8 +45,6 @@ EXERCISE = frozenset({Kind.EXERCISE})
 GATEWAY_NUMBER = "+8610690000118"
 GATEWAY_CALLS = 200
 """Calls a second that the local gateway takes; a real account takes one."""
-LINK_TEST = "【链路测试】这是一次短信链路测试，收到无需回复。"
-LINK_TEST_CALL = "【链路测试】这是一次电话链路测试。"
 LINK_TESTED = journal.kind("delivery.link_tested", "链路测试", "Link test sent", "channel")
 
 
@@ -232,7 +231,7 @@ def link_test(session: Session, *, actor: Actor, post_id: int, channel: str) -> 
     if holder is None or holder.phone_index is None:
         raise NotFound(N_("This post has no holder with a number that can be reached."))
     actor.require_covers(holder.division_code)
-    words = LINK_TEST_CALL if catalogue.abilities(channel).voice else LINK_TEST
+    words = messages.render("link_test_call" if catalogue.abilities(channel).voice else "link_test")
     spec = notify_service.BroadcastSpec(
         kind=Kind.TEST,
         priority=5,

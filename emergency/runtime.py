@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from emergency import config as configuration
-from emergency import schema
+from emergency import messages, schema
 from emergency.config import Config
 from emergency.privacy import journal, keys
 from emergency.privacy.vault import Vault
@@ -36,6 +36,7 @@ ROOMS = (
     "emergency.drills",
     "emergency.readiness",
     "emergency.oversight",
+    "emergency.engineroom",
 )
 
 
@@ -82,6 +83,7 @@ def build(config: Config | None = None, *, clock: Clock | None = None, create_ke
     vault = Vault(ring, config.privacy.cipher, reload=lambda: keys.load(key_path))
     database = Database(make_engine(config.database_url), clock)
     database.attach("config", config)
+    messages.use(config.path(config.notify.messages) if config.notify.messages else None)
     journal.install(database, vault, config.path(config.privacy.journal_anchor))
     runtime = Runtime(config, database, vault)
     wire(runtime)

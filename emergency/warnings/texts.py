@@ -7,19 +7,17 @@ approval; its length does not change between preview and send.
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from emergency import messages
 from emergency.config import Config
 from emergency.warnings.models import MessageType, Source, Warning, WarningStatus
 from kernel.clock import BEIJING
 from notify import text as notify_text
 from notify.models import Kind
 
-MESSAGES = Path(__file__).resolve().parents[2] / "templates" / "messages"
 KIND = {
     WarningStatus.ACTUAL: Kind.ACTUAL,
     WarningStatus.EXERCISE: Kind.EXERCISE,
@@ -28,17 +26,9 @@ KIND = {
 _ENDS = "。！？；…!?;"
 
 
-@lru_cache(maxsize=32)
-def template(name: str) -> str:
-    """One message template; its fields are checked when it is read."""
-    body = (MESSAGES / f"{name}.txt").read_text("utf-8").strip()
-    notify_text.fields(body)
-    return body
-
-
 def render(name: str, **params: Any) -> str:
     """A template with its fields filled; values are inserted as they are."""
-    return notify_text.render(template(name), params)
+    return messages.render(name, **params)
 
 
 def sentence(text: str) -> str:

@@ -15,7 +15,7 @@ OURS = ("kernel", "scheduler", "notify", "emergency")
 FLOORS: list[set[str]] = [
     {"cli", "commands", "runtime", "wiring", "delivery", "webhooks", "rehearsal", "wsgi", "upkeep", "backup_file", "backup_rows", "doctor", "processes", "schema", "__init__", "__main__"},
     {"web", "api"},
-    {"readiness", "oversight"},
+    {"readiness", "oversight", "engineroom"},
     {"drills"},
     {"warnings"},
     {"plans"},
@@ -27,12 +27,12 @@ FLOORS: list[set[str]] = [
     {"people.contacts"},
     {"divisions"},
     {"privacy"},
-    {"http", "config", "versions"},
+    {"http", "config", "messages", "versions"},
 ]  # fmt: skip
 PUBLIC = {"service", "models", "rules", "defects", "jobs", "vault", "journal"}
 SHELL = {"web", "api"}
 ROOF = FLOORS[0]
-FOUNDATION = {"http", "config", "versions"}
+FOUNDATION = {"http", "config", "messages", "versions"}
 
 
 def _modules() -> Iterator[tuple[str, Path]]:

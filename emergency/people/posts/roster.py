@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from emergency import messages
 from emergency.config import Config
 from emergency.divisions import rules as division_rules
 from emergency.divisions import service as divisions
@@ -230,9 +231,8 @@ def _tell(session: Session, following: DutyShift, moment: datetime) -> None:
     if contact is None or contact.phone_index is None or contact.phone_state not in _CAN_RECEIVE:
         return
     at, ends = moment.astimezone(BEIJING), following.ends.astimezone(BEIJING)
-    text = (
-        f"上一班已于{at:%H:%M}交班，现在由您值班（{following.role.zh}），至{ends.month}月{ends.day}日{ends:%H:%M}。"
-        "请登录系统查看交班事项。"
+    text = messages.render(
+        "handed_over", at=f"{at:%H:%M}", role=following.role.zh, ends=f"{ends.month}月{ends.day}日{ends:%H:%M}"
     )
     config: Config = session.info["config"]
     spec = notify.BroadcastSpec(

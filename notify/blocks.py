@@ -287,15 +287,21 @@ def sweep(session: Session, limit: int = 4) -> int:
     return len(found)
 
 
-def requeue_absent(session: Session, absent: Sequence[tuple[int, int]], older_than: datetime) -> int:
+def requeue_absent(
+    session: Session, absent: Sequence[tuple[int, int]], older_than: datetime, *, by_policy: bool = False
+) -> int:
     """Queue again what the provider's list proved absent: `(id, attempt)` pairs, still unknown since `older_than`.
+
+    `by_policy`: nothing was proved, it is sent again all the same, and that is noted on it.
 
     The attempt and the age keep a verdict about one attempt from touching the next.
     """
     held = lock(session, sorted(i for i, _ in absent))
     rows = bulk.execute(
         session,
-        "UPDATE delivery SET state = 'queued', reason = 'absent_at_provider', changed_at = :now_at"
+        "UPDATE delivery SET state = 'queued', reason = "
+        + ("'again_by_policy', sent_again = sent_again + 1" if by_policy else "'absent_at_provider'")
+        + ", changed_at = :now_at"
         " FROM {rows} AS r WHERE delivery.id = r.i AND delivery.attempt = r.a AND delivery.state = 'unknown'"
         " AND delivery.changed_at <= :at RETURNING id, broadcast_id, division, channel, people",
         (("i", "bigint"), ("a", "integer")),

@@ -153,6 +153,8 @@ class Delivery(Base):
     reason: Mapped[str | None] = mapped_column(sa.String(80))
     account: Mapped[str | None] = mapped_column(sa.String(40))
     """Which account the latest attempt left over, recorded with its intent: only that one's list can tell."""
+    sent_again: Mapped[int] = mapped_column(sa.SmallInteger, default=0, server_default="0")
+    """How often it was sent again though nobody could say what became of the time before; attempts also count 429s."""
 
 
 class DeliveryLeg(Base):

@@ -19,6 +19,8 @@ from notify.models import Broadcast, Delivery, DeliveryState, Kind
 from notify.watch import BY_HAND
 
 AT_ONCE = 32
+ONCE_MORE = 1
+"""A real warning that nobody can find out about goes so many times more: rather twice than never."""
 LIMIT = 500
 CLOCK_SKEW = timedelta(seconds=90)
 UNTOLD = timedelta(minutes=5)
@@ -248,7 +250,9 @@ def _ask_a_person(session: Session, ids: Sequence[int]) -> None:
 async def _by_policy(dispatcher: Dispatcher, group: Sequence[_Case], older_than: datetime) -> int:
     ripe = [case for case in group if case.ripe]
     again = [
-        (case.row.id, case.row.attempt) for case in ripe if case.record.kind is Kind.ACTUAL and case.row.attempt < 2
+        (case.row.id, case.row.attempt)
+        for case in ripe
+        if case.record.kind is Kind.ACTUAL and case.row.sent_again < ONCE_MORE
     ]
     rest = [case.row.id for case in ripe if (case.row.id, case.row.attempt) not in again]
 
@@ -257,7 +261,10 @@ async def _by_policy(dispatcher: Dispatcher, group: Sequence[_Case], older_than:
             _ask_a_person(session, rest)
         metrics = dispatcher.ports.metrics
         counters.count_after(session, metrics, "notify_reconciled_total", len(rest), verdict="by_hand")
-        counters.count_after(session, metrics, "notify_reconciled_total", len(again), verdict="again")
-        return blocks.requeue_absent(session, again, older_than) if again else 0
+        if not again:
+            return 0
+        done = blocks.requeue_absent(session, again, older_than, by_policy=True)
+        counters.count_after(session, metrics, "notify_reconciled_total", done, verdict="again")
+        return done
 
     return await dispatcher.write(work) if ripe else 0

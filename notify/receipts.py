@@ -80,55 +80,84 @@ def take(
     return True
 
 
+class _Waiting:
+    """One request that waits for its commit."""
+
+    __slots__ = ("fault", "gate", "incoming", "leads")
+
+    def __init__(self, incoming: Incoming):
+        self.incoming = incoming
+        self.gate = threading.Lock()
+        self.gate.acquire()
+        self.fault: BaseException | None = None
+        self.leads = False
+
+
 class Taker:
-    """Stores what comes in, several requests to a commit: whoever is first writes for all who wait."""
+    """Stores what comes in, several requests to a commit.
+
+    Who finds nobody writing writes for all who wait, then hands the pen to one of those who came meanwhile: nobody's
+    answer waits for a second commit, and nobody is woken before there is something to tell him.
+    """
 
     def __init__(self, database: Database):
         self._database = database
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
-        self._waiting: list[tuple[Incoming, threading.Event, list[BaseException]]] = []
+        self._writing = False
+        self._waiting: list[_Waiting] = []
 
     def store(self, incoming: Incoming) -> None:
         """Return once `incoming` is committed; raise what kept it from being so."""
-        done, fault = threading.Event(), []  # type: ignore[var-annotated]
+        mine = _Waiting(incoming)
         with self._lock:
-            self._waiting.append((incoming, done, fault))
-        with self._turn:
-            if not done.is_set():
-                self._flush()
-        if fault:
-            raise fault[0]
+            self._waiting.append(mine)
+            leads = not self._writing
+            self._writing = True
+        if not leads:
+            mine.gate.acquire()
+            leads = mine.leads
+        if leads:
+            self._lead()
+        if mine.fault is not None:
+            raise mine.fault
 
-    def _flush(self) -> None:
+    def _lead(self) -> None:
         with self._lock:
             batch, self._waiting = self._waiting, []
         try:
-            with self._database.write() as session:
-                moment = now(session)
-                insert = sqlite.insert if dialect_name(session) == "sqlite" else postgresql.insert
-                session.connection().execute(
-                    insert(RawReceipt).on_conflict_do_nothing(
-                        index_elements=["once"], index_where=RawReceipt.once.is_not(None)
-                    ),
-                    [
-                        {
-                            "kind": item.kind,
-                            "channel": item.channel,
-                            "delivery_id": item.delivery_id,
-                            "received_at": moment,
-                            "sealed": item.sealed,
-                            "once": item.once,
-                        }
-                        for item, _, _ in batch
-                    ],
-                )
+            self._flush([one.incoming for one in batch])
         except BaseException as error:
-            for _, _, fault in batch:
-                fault.append(error)
-        finally:
-            for _, done, _ in batch:
-                done.set()
+            for one in batch:
+                one.fault = error
+        with self._lock:
+            heir = self._waiting[0] if self._waiting else None
+            self._writing = heir is not None
+        for one in batch:
+            one.gate.release()
+        if heir is not None:
+            heir.leads = True
+            heir.gate.release()
+
+    def _flush(self, batch: Sequence[Incoming]) -> None:
+        with self._database.write() as session:
+            moment = now(session)
+            insert = sqlite.insert if dialect_name(session) == "sqlite" else postgresql.insert
+            session.connection().execute(
+                insert(RawReceipt).on_conflict_do_nothing(
+                    index_elements=["once"], index_where=RawReceipt.once.is_not(None)
+                ),
+                [
+                    {
+                        "kind": item.kind,
+                        "channel": item.channel,
+                        "delivery_id": item.delivery_id,
+                        "received_at": moment,
+                        "sealed": item.sealed,
+                        "once": item.once,
+                    }
+                    for item in batch
+                ],
+            )
 
 
 def keep_errors(session: Session, sealer: Sealer, odd: Sequence[tuple[int, str, str]]) -> None:
@@ -192,6 +221,8 @@ def fold(session: Session, ports: Ports, limit: int = 1000) -> int:
             state, reason = rules.state_of(word, form.get("ErrorCode"))
             moves.append((raw.delivery_id, state, _reference(form), reason))
             outcomes[raw.id] = state.value
+    if called:
+        moves.extend(_conclusions(session, ports, called, numbers))
     moved = ledger.land(session, moves)
     _tell(session, ports, moved)
     counters.note_folded(session, ports.metrics, list(outcomes.values()), moved)
@@ -279,10 +310,21 @@ def _number_key(ports: Ports, number: str) -> bytes | None:
         return None
 
 
-def _answer(session: Session, ports: Ports, raw: RawReceipt, form: dict[str, Any]) -> str:
-    # In a call that we made, the person is the one who was called; a key pressed stands where a text has its words.
+def _persons_number(form: Mapping[str, Any]) -> str:
+    # In a call that we made, the person is the one who was called.
     outbound = str(form.get("Direction", "")).startswith("outbound")
-    key = _number_key(ports, str(form.get("To" if outbound else "From", "")))
+    return str(form.get("To" if outbound else "From", ""))
+
+
+def number_of(session: Session, ports: Ports, raw_id: int) -> str:
+    """The number that a stored message came from, in clear; empty once it was destroyed. The caller has journalled."""
+    raw = session.get(RawReceipt, raw_id)
+    form = _parsed(ports.sealer, raw) if raw is not None else None
+    return _persons_number(form) if form is not None else ""
+
+
+def _answer(session: Session, ports: Ports, raw: RawReceipt, form: dict[str, Any]) -> str:
+    key = _number_key(ports, _persons_number(form))
     if key is None:
         return "no_number"
     said = str(form.get("Body") or form.get("Digits") or "")

@@ -114,10 +114,15 @@ def _ports() -> Ports:
 def run_engine(wish: dict[str, Any]) -> None:
     """An engine for ever."""
     database = Database(make_engine(wish["database"]))
-    account = support.account(wish["gateway"], messages_per_second=wish.get("rate", 400.0))
-    account = replace(account, status_callback=wish.get("callback", ""))
     settings = replace(support.FAST, **wish.get("settings", {}))
-    Engine(database, [TwilioSms(account, timeout=settings.request_timeout)], _ports(), settings).run_forever()
+    roads = []
+    for exercise in (False, True):
+        account = support.account(wish["gateway"], exercise=exercise, messages_per_second=wish.get("rate", 400.0))
+        account = replace(account, status_callback=wish.get("callback", ""))
+        road = TwilioSms(account, timeout=settings.request_timeout)
+        road.abilities = replace(road.abilities, lists=wish.get("lists", True))
+        roads.append(road)
+    Engine(database, roads, _ports(), settings).run_forever()
 
 
 def run_webhook(wish: dict[str, Any]) -> None:

@@ -12,14 +12,14 @@ from emergency import delivery
 from emergency.asking import service as asking
 from emergency.http.actor import Actor
 from emergency.people.contacts import service as contacts
-from emergency.people.contacts.models import Contact
+from emergency.people.contacts.models import Contact, OptMeans
 from emergency.people.posts.models import PostHolder
 from emergency.people.residents.models import Resident
 from emergency.privacy import journal
 from emergency.readiness import service as readiness
 from emergency.runtime import furniture
 from kernel.db import touch
-from notify.models import Broadcast
+from notify.models import Broadcast, Kind
 from notify.ports import Settled
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Outcomes:
         if reason in OPTED_OUT:
             for key in session.scalars(_number_keys(kind, int(number))):
                 if key is not None:
-                    contacts.opt_out(session, actor=ENGINE, number_key=key, reason="STOP")
+                    contacts.opt_out(session, actor=ENGINE, number_key=key, reason="STOP", means=OptMeans.CARRIER)
 
 
 def _number_keys(kind: str, subject_id: int) -> sa.Select[bytes | None]:
@@ -70,8 +70,16 @@ def _number_keys(kind: str, subject_id: int) -> sa.Select[bytes | None]:
     return query.join(Resident, Resident.contact_id == Contact.id).where(Resident.id == subject_id)
 
 
+def _desk(runtime: Runtime) -> asking.ReplyDesk:
+    kinds: dict[str, frozenset[Kind]] = {}
+    for account in delivery.accounts(runtime.config, runtime.vault):
+        # The local gateway stands in for two accounts under one number: what comes in there may be of any kind.
+        kinds[account.account_sid] = kinds.get(account.account_sid, frozenset()) | account.kinds
+    return asking.ReplyDesk(kinds)
+
+
 def wire(runtime: Runtime) -> None:
     """Tell the rooms of each other."""
-    runtime.database.attach("ports", delivery.ports(runtime, outcomes=Outcomes(), answers=asking.ReplyDesk()))
+    runtime.database.attach("ports", delivery.ports(runtime, outcomes=Outcomes(), answers=_desk(runtime)))
     for room, module in furniture("defects"):
         readiness.register(room.removeprefix("emergency."), module.defects)

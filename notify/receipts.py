@@ -7,20 +7,22 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from kernel.db import Database, dialect_name, now
-from notify import calls, counters, failpoints, ledger, rules
+from notify import bulk, calls, counters, failpoints, ledger, rules
 from notify.callbacks import callback_url, delivery_of, sign, verify_signature
 from notify.models import Broadcast, Delivery, DeliveryState, RawReceipt, ReceiptKind
 from notify.ports import Ports, Sealer, Settled
 
 __all__ = ["Taker", "callback_url", "fold", "keep_errors", "sign", "take", "verify_signature"]
 MAX_FIELD = 4000
+_OUTCOME_COLUMNS: bulk.Columns = (("i", "bigint"), ("o", "text"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,17 @@ class Incoming:
     delivery_id: int | None
     sealed: bytes
     once: bytes | None = None
+
+
+class Raw(NamedTuple):
+    """What folding needs of a stored request; a row of the mapped class costs four times as much."""
+
+    id: int
+    kind: ReceiptKind
+    channel: str
+    delivery_id: int | None
+    received_at: datetime
+    sealed: bytes
 
 
 def _once(form: Mapping[str, str]) -> bytes | None:
@@ -188,10 +201,11 @@ def fold(session: Session, ports: Ports, limit: int = 1000) -> int:
     Order does not matter and final states stick. A receipt counts only for the delivery whose id and MAC its address
     carried, and only if it speaks of that delivery's number.
     """
-    query = sa.select(RawReceipt).where(RawReceipt.folded_at.is_(None)).order_by(RawReceipt.id).limit(limit)
+    columns = (getattr(RawReceipt, name) for name in Raw._fields)
+    query = sa.select(*columns).where(RawReceipt.folded_at.is_(None)).order_by(RawReceipt.id).limit(limit)
     if dialect_name(session) != "sqlite":
         query = query.with_for_update(skip_locked=True)
-    waiting = list(session.scalars(query))
+    waiting: list[Raw] = [Raw(*row) for row in session.execute(query)]
     if not waiting:
         return 0
     outcomes: dict[int, str] = {}
@@ -227,9 +241,12 @@ def fold(session: Session, ports: Ports, limit: int = 1000) -> int:
     _tell(session, ports, moved)
     counters.note_folded(session, ports.metrics, list(outcomes.values()), moved)
     moment = now(session)
-    session.execute(
-        sa.update(RawReceipt),
-        [{"id": raw.id, "folded_at": moment, "outcome": outcomes[raw.id][:40]} for raw in waiting],
+    bulk.execute(
+        session,
+        "UPDATE raw_receipt SET folded_at = :at, outcome = r.o FROM {rows} AS r WHERE raw_receipt.id = r.i",
+        _OUTCOME_COLUMNS,
+        [[raw.id, outcomes[raw.id][:40]] for raw in waiting],
+        at=moment,
     )
     failpoints.reach("folding")
     return len(waiting)
@@ -282,12 +299,12 @@ def _tell(session: Session, ports: Ports, moved: Sequence[Delivery]) -> None:
             ports.outcomes.settled(session, record, by_broadcast[record.id])
 
 
-def _parsed(sealer: Sealer, raw: RawReceipt) -> dict[str, Any] | None:
+def _parsed(sealer: Sealer, raw: Raw | RawReceipt) -> dict[str, Any] | None:
     stored = _stored(sealer, raw)
     return stored[1] if stored is not None else None
 
 
-def _stored(sealer: Sealer, raw: RawReceipt) -> tuple[str, dict[str, Any]] | None:
+def _stored(sealer: Sealer, raw: Raw | RawReceipt) -> tuple[str, dict[str, Any]] | None:
     """The address and the fields of a request as it was stored."""
     try:
         data = json.loads(sealer.open(raw.sealed))
@@ -323,7 +340,7 @@ def number_of(session: Session, ports: Ports, raw_id: int) -> str:
     return _persons_number(form) if form is not None else ""
 
 
-def _answer(session: Session, ports: Ports, raw: RawReceipt, form: dict[str, Any]) -> str:
+def _answer(session: Session, ports: Ports, raw: Raw, form: dict[str, Any]) -> str:
     key = _number_key(ports, _persons_number(form))
     if key is None:
         return "no_number"

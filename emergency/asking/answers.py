@@ -54,7 +54,7 @@ def answer(
     """
     question = lookup.get(session, actor=None if link is not None else actor, question_id=question_id, lock=True)
     moment = now(session)
-    _check_takes(question, moment, by_link=link is not None)
+    _check_takes(question, at or moment, by_link=link is not None, said_before=at is not None)
     option = _option(question, answer)
     given = _given_at(question, at, moment)
     remark = _remark(option, note, extra, demanded=link is not None)
@@ -95,8 +95,9 @@ def answer_own(session: Session, *, actor: Actor, question_id: int, key: str) ->
     return answer(session, actor=actor, question_id=question_id, answer=key, means=Means.PAGE)
 
 
-def _check_takes(question: Question, moment: datetime, *, by_link: bool) -> None:
-    allowed = LINK_TAKES_ANSWERS if by_link else TAKES_ANSWERS
+def _check_takes(question: Question, moment: datetime, *, by_link: bool, said_before: bool) -> None:
+    # A reply that came in time and was folded after the end still counts; a link that is opened too late does not.
+    allowed = LINK_TAKES_ANSWERS if by_link and not said_before else TAKES_ANSWERS
     if question.state not in allowed or (by_link and question.closes_at <= moment):
         raise QuestionClosed(N_("This question is closed. Nothing was changed; ring the duty officer if it matters."))
 

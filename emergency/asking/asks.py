@@ -190,7 +190,10 @@ def _send_first(
         else:
             hasten(session, question.id, moment)
     if pairs:
-        text = sending.words(session, StepKind.ASK, text=questions[0].text, due_at=questions[0].due_at, choices=choices)
+        text = sending.words(
+            session, StepKind.ASK, text=questions[0].text, due_at=questions[0].due_at, choices=choices,
+            exercise=questions[0].notice_kind is Kind.EXERCISE,
+        )  # fmt: skip
         sending.send(session, text, pairs, channels or sending.config_of(session).notify.default_channels)
 
 

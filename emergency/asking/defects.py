@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from emergency.asking import labels
-from emergency.asking.models import Question, QuestionState, QuestionStep, Reply, ReplyState, StepOutcome
+from emergency.asking.models import Question, QuestionState, QuestionStep, Reply, ReplyState, ReplyWhy, StepOutcome
 from kernel.errors import N_
 
 REPLY_WAITS = timedelta(minutes=30)
@@ -35,7 +35,9 @@ def defects(session: Session, now: datetime, limit_to: Subjects | None = None) -
             "reason": N_("%(who)s does not answer; somebody has to go there."), "params": {"who": asked[question.id]},
             "url": f"/questions/{question.id}",
         }  # fmt: skip
-    waiting = sa.select(Reply).where(Reply.state == ReplyState.WAITING, Reply.at <= now - REPLY_WAITS)
+    waiting = sa.select(Reply).where(
+        Reply.state == ReplyState.WAITING, Reply.why != ReplyWhy.COURTESY, Reply.at <= now - REPLY_WAITS
+    )
     for reply in session.scalars(waiting.order_by(Reply.id).limit(AT_MOST)):
         yield {
             "rule": "reply_not_placed", "subject_kind": "question_reply", "subject_id": reply.id,

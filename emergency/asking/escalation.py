@@ -21,6 +21,7 @@ from kernel.db import Database, touch
 from kernel.errors import DomainError
 from kernel.logs import kv
 from kernel.states import transition
+from notify.models import Kind
 from scheduler.due import claim_due
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,7 @@ def _one(session: Session, question: Question, step: QuestionStep, facts: _Facts
         due_at=question.due_at if question.due_at > now else question.closes_at,
         choices=[AnswerOption.from_json(data) for data in question.answers],
         post=facts.words.get(question.id, ""),
+        exercise=question.notice_kind is Kind.EXERCISE,
     )
     channels = step.channels or sending.config_of(session).notify.default_channels
     sending.send(session, text, [(question, step, target)], channels)

@@ -16,14 +16,12 @@ from emergency.asking.models import (
     Question,
     QuestionState,
     QuestionStep,
-    Reply,
-    ReplyState,
     StepOutcome,
 )
 from emergency.asking.rules import LINK_TAKES_ANSWERS
 from emergency.divisions import rules as divisions
 from emergency.http.actor import Actor
-from emergency.http.paging import PAGE_SIZE, Page, decode_cursor, encode_cursor, paginate
+from emergency.http.paging import PAGE_SIZE, Page, decode_cursor, encode_cursor
 from kernel.db import now
 from kernel.errors import N_, Invalid, NotFound
 
@@ -179,12 +177,3 @@ def asked_of_me(session: Session, *, actor: Actor, limit: int = DOOR_LIMIT) -> l
             .limit(limit)
         )
     )
-
-
-def replies(
-    session: Session, *, actor: Actor, state: ReplyState = ReplyState.WAITING, cursor: str | None = None
-) -> Page[Reply]:
-    """Text replies that a person has to sort, oldest first."""
-    low, high = actor.division_prefix.ljust(12, "0"), actor.division_prefix.ljust(12, "9")
-    statement = sa.select(Reply).where(Reply.state == state, Reply.division_code.between(low, high))
-    return paginate(session, statement, key=[Reply.id], cursor=cursor)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from emergency.asking import labels, lookup, subjects
-from emergency.asking.models import Answer, Question, QuestionStep, Reply
+from emergency.asking import labels, lookup, senders, sorting, subjects
+from emergency.asking.models import Answer, Question, QuestionStep, Reply, ReplyState
 from emergency.asking.rules import TAKES_ANSWERS, AnswerOption
 from emergency.asking.subjects import Described
 from emergency.divisions.models import Division
 from emergency.http.actor import Actor
+from emergency.http.i18n import _
 from kernel.errors import N_, Invalid
 from kernel.states import StateChange, timeline
 
@@ -44,17 +45,34 @@ class Record:
     names: dict[str, str]
     takes_answers: bool
     is_mine: bool
+    late: list[Reply] = field(default_factory=list)
+    """Replies that came after the question had closed."""
     words: dict[str, str] = field(default_factory=dict)
     """Answer key → its words."""
 
 
 @dataclass(frozen=True)
 class ReplyRow:
-    """One reply that waits, with the questions that it may answer."""
+    """One reply in the list: whom it came from in words, and what it may answer."""
 
     reply: Reply
-    choices: list[tuple[str, str]]
-    """`question:answer` and the words for it."""
+    who: senders.Described
+    about: list[str]
+
+
+@dataclass(frozen=True)
+class ReplyRecord:
+    """One reply with everything that hangs on it."""
+
+    reply: Reply
+    who: senders.Described
+    division: str
+    choices: list[tuple[str, list[tuple[str, str]]]]
+    """Per question its words and its `question:answer` choices with theirs; what the reply may well mean first."""
+    changes: list[StateChange]
+    names: dict[str, str]
+    answered: int | None
+    """The question that it was counted for."""
 
 
 def _answer_words(question: Question, language: str) -> dict[str, str]:
@@ -100,27 +118,55 @@ def record(session: Session, actor: Actor, question_id: int, language: str) -> R
         names=labels.actor_names(session, keys, language),
         takes_answers=question.state in TAKES_ANSWERS,
         is_mine=actor.kind == "account" and question.account_id == actor.id,
+        late=sorting.late_replies(session, question.id),
         words=words,
     )
 
 
+def _sender(found: Mapping[int, senders.Described], reply: Reply) -> senders.Described:
+    return found.get(reply.contact_id or 0) or senders.Described(_("A number that nobody here has"))
+
+
 def reply_rows(session: Session, replies: Sequence[Reply], language: str) -> Callable[[Reply], ReplyRow]:
-    """A function from a reply to its line; the questions are read once for the page."""
+    """A function from a reply to its line; questions and senders are read once for the page."""
     ids = {question_id for reply in replies for question_id in reply.question_ids}
     questions = {q.id: q for q in session.scalars(sa.select(Question).where(Question.id.in_(ids)))} if ids else {}
     asked = labels.asked_of(session, list(questions.values()), language)
+    who = senders.describe(session, [r.contact_id for r in replies if r.contact_id is not None], language)
 
     def row(reply: Reply) -> ReplyRow:
-        choices = []
-        for question_id in reply.question_ids:
-            question = questions.get(question_id)
-            if question is None or question.state not in TAKES_ANSWERS:
-                continue
-            for key, word in _answer_words(question, language).items():
-                choices.append((f"{question_id}:{key}", f"{asked[question_id]} · {question.text} → {word}"))
-        return ReplyRow(reply, choices)
+        known = [questions[one] for one in reply.question_ids if one in questions]
+        return ReplyRow(reply, _sender(who, reply), [f"{asked[q.id]} · {q.text}" for q in known])
 
     return row
+
+
+def reply_record(session: Session, actor: Actor, reply: Reply, language: str) -> ReplyRecord:
+    """Everything that the page of one reply shows."""
+    waits = reply.state is ReplyState.WAITING
+    questions = list(sorting.assignable(session, actor=actor, reply=reply)) if waits else []
+    asked = labels.asked_of(session, questions, language)
+    changes = timeline(session, "question_reply", reply.id)
+    division = session.scalar(sa.select(Division.name).where(Division.code == reply.division_code))
+    who = senders.describe(session, [reply.contact_id] if reply.contact_id is not None else [], language)
+    answered = None
+    if reply.answer_id is not None:
+        answered = session.scalar(sa.select(Answer.question_id).where(Answer.id == reply.answer_id))
+    return ReplyRecord(
+        reply=reply,
+        who=_sender(who, reply),
+        division=division or reply.division_code,
+        choices=[
+            (
+                f"{asked[q.id]} · {q.text}",
+                [(f"{q.id}:{key}", word) for key, word in _answer_words(q, language).items()],
+            )
+            for q in questions
+        ],
+        changes=changes,
+        names=labels.actor_names(session, {change.actor for change in changes}, language),
+        answered=answered,
+    )
 
 
 def chosen(text: str) -> tuple[int, str]:

@@ -1,38 +1,63 @@
-"""Text replies: `1` counts as an answer only where it can mean one thing; everything else waits for a person."""
+"""Replies by text and by key: counted only where they can mean one thing; everything else waits for a person."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from emergency.asking import answers, lookup
-from emergency.asking.models import Answer, Link, Means, Question, QuestionState, Reply, ReplyState
-from emergency.asking.rules import PERSON, AnswerOption, reply_choice
-from emergency.http.actor import Actor
-from emergency.http.permissions import Permission
+from emergency.asking import answers, asking_back, matching, senders, sending
+from emergency.asking.matching import Asked, Verdict
+from emergency.asking.models import Answer, Link, Means, Question, QuestionStep, Reply, ReplyState, ReplyWhy
+from emergency.asking.rules import AnswerOption
+from emergency.http.actor import SYSTEM, Actor
 from emergency.people.contacts import service as contacts
-from emergency.people.contacts.models import Contact
+from emergency.people.contacts.models import Contact, OptMeans
 from emergency.privacy import journal, vault
-from kernel.db import now
-from kernel.errors import N_, Conflict, NotFound
+from kernel.db import now, touch
+from kernel.errors import DomainError
 from kernel.ids import new_id
+from kernel.logs import kv
 from kernel.states import transition
+from notify.models import Delivery, Kind
 
+log = logging.getLogger(__name__)
 R = ReplyState
 TRANSITIONS: dict[ReplyState, frozenset[ReplyState]] = {
     R.WAITING: frozenset({R.USED, R.DISMISSED}),
     R.USED: frozenset(),
     R.DISMISSED: frozenset(),
 }
-_REPLY_LENGTH = 500
-_MEANS = {"voice": Means.KEY}
+KEPT = journal.kind("question.reply_kept", "回复待人工处理", "Reply kept for a person", "why", "channel")
+REPLY_LENGTH = 500
+REMEMBERED = timedelta(days=60)
+"""So long after it was made a link is still looked at; no question stays open longer."""
+MEANS = {"voice": Means.KEY}
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """One reply as it came in."""
+
+    number_key: bytes
+    text: str
+    at: datetime
+    channel: str
+    raw_id: int
 
 
 class ReplyDesk:
-    """The port through which delivery hands us what people reply (`notify.ports.Answers`)."""
+    """The port through which delivery hands us what people reply (`notify.ports.Answers`).
+
+    `kinds` are the kinds that each provider account carries: what comes in at the exercises' number answers exercises.
+    """
+
+    def __init__(self, kinds: Mapping[str, Collection[Kind]] | None = None):
+        self._kinds = kinds or {}
 
     def received(
         self,
@@ -46,85 +71,162 @@ class ReplyDesk:
         delivery_id: int | None = None,
         account: str = "",
     ) -> str:
-        """Take one reply. Returns `matched`, `ambiguous`, `unclear`, `no_question` or `unknown_number`."""
-        rows = self._questions(session, number_key)
-        if not rows:
-            known = session.scalar(sa.select(Contact.id).where(Contact.phone_index == number_key).limit(1))
-            return "no_question" if known is not None else "unknown_number"
-        questions = {question.id: (question, link) for question, link in rows}
-        if len(questions) == 1:
-            question, link = next(iter(questions.values()))
-            choice = reply_choice(text, [AnswerOption.from_json(data) for data in question.answers])
-            # A deputy's name cannot be given by a digit: somebody has to ask who it is.
-            if choice is not None and choice.needs not in PERSON:
-                self._count(session, question, link, choice, channel, at)
-                return "matched"
-        why = "ambiguous" if len(questions) > 1 else "unclear"
-        self._keep(session, list(questions.values()), text, at, channel, raw_id, why)
-        return why
+        """Take one reply. Returns `matched`, `opted_out`, `opted_in`, or why a person has to look at it.
 
-    @staticmethod
-    def _questions(session: Session, number_key: bytes) -> list[tuple[Question, Link]]:
-        """Open questions that were sent to this number; if none is open, those whose answer may still be changed."""
-        rows = session.execute(
-            sa.select(Question, Link)
-            .join(Link, Link.question_id == Question.id)
-            .join(Contact, Contact.id == Link.contact_id)
-            .where(
-                Contact.phone_index == number_key,
-                Question.state.in_((QuestionState.OPEN, QuestionState.ANSWERED)),
-                Question.closes_at > now(session),
-            )
-            .order_by(Question.id, Link.id)
-        ).all()
-        still_open = [(question, link) for question, link in rows if question.state is QuestionState.OPEN]
-        return still_open or [(question, link) for question, link in rows]
-
-    @staticmethod
-    def _count(
-        session: Session, question: Question, link: Link, choice: AnswerOption, channel: str, at: datetime
-    ) -> Answer:
-        # The provider's clock is not ours: an answer is never older than its question nor younger than now.
-        given = min(max(at, question.asked_at), now(session))
-        return answers.answer(
-            session,
-            actor=actor_of(link),
-            question_id=question.id,
-            answer=choice.key,
-            means=_MEANS.get(channel, Means.SMS),
-            at=given,
-            extra={"reason": "other"} if choice.needs == "reason" else None,
-            link=link,
-        )
-
-    @staticmethod
-    def _keep(
-        session: Session,
-        pairs: Sequence[tuple[Question, Link]],
-        text: str,
-        at: datetime,
-        channel: str,
-        raw_id: int,
-        why: str,
-    ) -> None:
+        Nothing that goes wrong with one reply keeps the others of its batch from being taken.
+        """
         if session.scalar(sa.select(Reply.id).where(Reply.raw_id == raw_id)) is not None:
-            return
-        question, link = pairs[0]
-        reply_id = new_id()
-        session.add(
-            Reply(
-                id=reply_id,
-                contact_id=link.contact_id,
-                division_code=question.division_code,
-                text_sealed=vault.of(session).seal("question_reply", "text", reply_id, text[:_REPLY_LENGTH]),
-                question_ids=[asked.id for asked, _link in pairs],
-                at=at,
-                channel=channel,
-                raw_id=raw_id,
-                state=ReplyState.WAITING,
-                why=why,
-            )
+            return "taken"
+        heard = _Heard(number_key, text, at, channel, raw_id)
+        subscribed = _subscribed(session, heard) if channel != "voice" and delivery_id is None else None
+        if subscribed is not None:
+            return subscribed
+        exact = _question_of(session, delivery_id) if delivery_id is not None else None
+        if delivery_id is not None and exact is None:
+            return "no_question"  # a key pressed in a call that asked nothing: the call's own record says so
+        rows = _asked(session, number_key, at)
+        before = asking_back.latest(session, number_key, at)
+        verdict = matching.judge(
+            [_facts(question, link) for question, link in rows.values()],
+            text,
+            at,
+            letters=before.question_ids if before is not None else (),
+            exact=exact,
+            exercise_only=self._exercise_only(account),
         )
+        if verdict.choice is not None and verdict.question_id is not None:
+            counted = _count(session, rows[verdict.question_id], verdict, heard)
+            if counted is not None:
+                asking_back.settled(session, number_key, verdict.question_id, counted)
+                return "matched"
+            verdict = Verdict(why=ReplyWhy.LATE, candidates=(verdict.question_id,))
+        return _keep(session, heard, verdict, rows)
+
+    def _exercise_only(self, account: str) -> bool | None:
+        kinds = self._kinds.get(account)
+        if not kinds or (Kind.EXERCISE in kinds and len(kinds) > 1):
+            return None
+        return Kind.EXERCISE in kinds
+
+
+def _subscribed(session: Session, heard: _Heard) -> str | None:
+    word = matching.subscription(heard.text)
+    if word is None:
+        return None
+    act = contacts.opt_out if word == "stop" else contacts.opt_in
+    act(
+        session, actor=SYSTEM, number_key=heard.number_key, reason="STOP" if word == "stop" else "START",
+        means=OptMeans.REPLY, raw_id=heard.raw_id, at=heard.at,
+    )  # fmt: skip
+    return "opted_out" if word == "stop" else "opted_in"
+
+
+def _question_of(session: Session, delivery_id: int) -> int | None:
+    """The question that a message asked."""
+    row = session.get(Delivery, delivery_id)
+    if row is None:
+        return None
+    return session.scalar(
+        sa.select(QuestionStep.question_id)
+        .where(QuestionStep.broadcast_id == row.broadcast_id, QuestionStep.contact_id == row.address_key)
+        .order_by(QuestionStep.id)
+        .limit(1)
+    )
+
+
+def _asked(session: Session, number_key: bytes, at: datetime) -> dict[int, tuple[Question, Link]]:
+    """What this number was asked before the reply, with the last link of each question: as whom it answers."""
+    rows = session.execute(
+        sa.select(Question, Link)
+        .join(Link, Link.question_id == Question.id)
+        .join(Contact, Contact.id == Link.contact_id)
+        .where(
+            Contact.phone_index == number_key,
+            Link.created_at <= at,
+            Link.created_at >= at - REMEMBERED,
+            Question.closes_at > at - matching.LATE_WINDOW,
+        )
+        .order_by(Question.id, Link.created_at, Link.id)
+    )
+    return {question.id: (question, link) for question, link in rows}
+
+
+def _facts(question: Question, link: Link) -> Asked:
+    return Asked(
+        question_id=question.id,
+        options=tuple(AnswerOption.from_json(data) for data in question.answers),
+        state=question.state,
+        sent_at=link.created_at,
+        closes_at=question.closes_at,
+        exercise=question.notice_kind is Kind.EXERCISE,
+        drill=question.drill,
+        about=(question.subject_kind, question.subject_id),
+    )
+
+
+def _count(session: Session, row: tuple[Question, Link], verdict: Verdict, heard: _Heard) -> Answer | None:
+    question, link = row
+    assert verdict.choice is not None
+    extra = {"reason": "other"} if verdict.choice.option.needs == "reason" else {}
+    try:
+        with session.begin_nested():
+            return answers.answer(
+                session,
+                actor=actor_of(link),
+                question_id=question.id,
+                answer=verdict.choice.option.key,
+                means=MEANS.get(heard.channel, Means.SMS),
+                # The provider's clock is not ours: an answer is never older than its question nor younger than now.
+                at=min(max(heard.at, question.asked_at), now(session)),
+                note=verdict.choice.rest or None,
+                extra=extra,
+                link=link,
+            )
+    except DomainError as error:
+        # Somebody closed the question a moment ago: what was said is kept, a person decides.
+        log.warning("a reply could not be counted %s", kv(raw=heard.raw_id, code=error.code))
+        return None
+
+
+def _keep(session: Session, heard: _Heard, verdict: Verdict, rows: Mapping[int, tuple[Question, Link]]) -> str:
+    sender = senders.of_number(session, heard.number_key)
+    why = verdict.why or ReplyWhy.UNCLEAR
+    if sender is None and not verdict.candidates:
+        why = ReplyWhy.UNKNOWN_NUMBER
+    reply_id = new_id()
+    linked = rows[verdict.candidates[0]][1].contact_id if verdict.candidates else None
+    reply = Reply(
+        id=reply_id,
+        contact_id=linked or (sender.contact_id if sender is not None else None),
+        number_key=heard.number_key,
+        division_code=_division(session, [rows[one][0] for one in verdict.candidates], sender),
+        text_sealed=vault.of(session).seal("question_reply", "text", reply_id, heard.text[:REPLY_LENGTH]),
+        question_ids=list(verdict.candidates),
+        at=heard.at,
+        channel=heard.channel,
+        raw_id=heard.raw_id,
+        state=ReplyState.WAITING,
+        why=why,
+    )
+    session.add(reply)
+    session.flush()
+    journal.record(
+        session, KEPT, actor=SYSTEM, subject=("question_reply", reply_id), why=why.value, channel=heard.channel
+    )
+    touch(session, "question_reply", reply_id)
+    if heard.channel == "sms":
+        asking_back.ask(session, reply, verdict, rows)
+    return why.value
+
+
+def _division(session: Session, questions: Sequence[Question], sender: senders.Sender | None) -> str:
+    """Who may see it: the place of what it may answer, of whoever sent it, or else the whole district."""
+    places = {question.division_code for question in questions}
+    if len(places) == 1:
+        return places.pop()
+    if not places and sender is not None:
+        return sender.division_code
+    return sending.config_of(session).site.division_code
 
 
 def actor_of(link: Link) -> Actor:
@@ -133,49 +235,16 @@ def actor_of(link: Link) -> Actor:
     return Actor(kind=kind, id=int(number))
 
 
-def _reply(session: Session, actor: Actor, reply_id: int) -> Reply:
-    reply = session.get(Reply, reply_id)
-    if reply is None or not actor.covers(reply.division_code):
-        raise NotFound(N_("There is no such reply, or it lies outside your area."))
-    return reply
-
-
-def reveal_reply(session: Session, *, actor: Actor, reply_id: int, purpose: journal.Purpose | str) -> tuple[Reply, str]:
-    """What somebody wrote back, in clear; journalled before it is opened. Outside a writing transaction."""
-    actor.require(Permission.PERSONAL_REVEAL)
-    wanted = contacts.purpose_of(purpose)
-    reply = _reply(session, actor, reply_id)
-    contacts.journal_now(
-        session, journal.REVEALED, actor=actor, subject=("question_reply", reply_id), purpose=wanted, fields="text",
-        division=reply.division_code,
-    )  # fmt: skip
-    return reply, vault.of(session).open("question_reply", "text", reply_id, reply.text_sealed)
-
-
-def use_reply(session: Session, *, actor: Actor, reply_id: int, question_id: int, answer: str) -> Answer:
-    """A person says which question the reply answers, and what it means."""
-    reply = _reply(session, actor, reply_id)
-    if question_id not in reply.question_ids:
-        raise Conflict(N_("This reply cannot belong to that question."), code="other_question")
-    question = lookup.get(session, actor=actor, question_id=question_id)
-    _settle(session, reply, ReplyState.USED, actor)
-    return answers.answer(
-        session,
-        actor=actor,
-        question_id=question_id,
-        answer=answer,
-        means=_MEANS.get(reply.channel, Means.SMS),
-        at=min(max(reply.at, question.asked_at), now(session)),
-    )
-
-
-def dismiss_reply(session: Session, *, actor: Actor, reply_id: int, reason: str) -> Reply:
-    """The reply is no answer to anything (thanks, a wrong number)."""
-    reply = _reply(session, actor, reply_id)
-    _settle(session, reply, ReplyState.DISMISSED, actor, reason)
-    return reply
-
-
-def _settle(session: Session, reply: Reply, to: ReplyState, actor: Actor, reason: str | None = None) -> None:
-    values = {"settled_by": str(actor), "settled_at": now(session)}
+def settle(
+    session: Session,
+    reply: Reply,
+    to: ReplyState,
+    actor: Actor,
+    *,
+    reason: str | None = None,
+    answer: Answer | None = None,
+) -> None:
+    """Put a reply aside or mark it as counted."""
+    values = {"settled_by": str(actor), "settled_at": now(session), "answer_id": answer.id if answer else None}
     transition(session, reply, to, allowed=TRANSITIONS, actor=actor, reason=reason, values=values)
+    touch(session, "question_reply", reply.id)

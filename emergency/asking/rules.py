@@ -1,11 +1,11 @@
-"""Ladders, choices, which answer stands, what a short reply means. Pure."""
+"""Ladders, choices, which answer stands. Pure; what a reply means stands in `matching`."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from emergency.asking.models import QuestionState, StepKind
 from kernel.errors import N_, Invalid
@@ -36,25 +36,30 @@ MAX_ANSWERS = 6
 
 @dataclass(frozen=True)
 class AnswerOption:
-    """One choice. `needs` asks for more with it: name and number of `deputy` or `successor`, or a `reason`."""
+    """One choice. `needs` asks for more with it: name and number of `deputy` or `successor`, or a `reason`.
+
+    `words` are what a text reply may say instead of its number or its name, for this question and no other.
+    """
 
     key: str
     zh: str
     en: str = ""
     needs: str = ""
+    words: tuple[str, ...] = ()
 
     def label(self, language: str = "zh") -> str:
         """The words on the button."""
         return (self.en or self.zh) if language.startswith("en") else self.zh
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """As `Question.answers` keeps it."""
-        return {"key": self.key, "zh": self.zh, "en": self.en, "needs": self.needs}
+        kept: dict[str, Any] = {"key": self.key, "zh": self.zh, "en": self.en, "needs": self.needs}
+        return kept | ({"words": list(self.words)} if self.words else {})
 
     @classmethod
-    def from_json(cls, data: Mapping[str, str]) -> AnswerOption:
+    def from_json(cls, data: Mapping[str, Any]) -> AnswerOption:
         """From `Question.answers`."""
-        return cls(data["key"], data["zh"], data.get("en", ""), data.get("needs", ""))
+        return cls(data["key"], data["zh"], data.get("en", ""), data.get("needs", ""), tuple(data.get("words", ())))
 
 
 Step = StepKind
@@ -124,18 +129,3 @@ def stands(answers: Iterable[tuple[datetime, int]]) -> int:
     `answers` are pairs of original time and id (ids rise in the order of recording).
     """
     return max(answers)[1]
-
-
-def reply_choice(text: str, choices: Sequence[AnswerOption]) -> AnswerOption | None:
-    """The choice that a text reply means: its number, its word, or None where a person must read it.
-
-    Full-width digits, blanks and a full stop are forgiven; nothing else is guessed.
-    """
-    said = unicodedata.normalize("NFKC", text).strip().strip("。.！!,， ").casefold()
-    if said.isdecimal() and len(said) == 1:
-        number = int(said)
-        return choices[number - 1] if 1 <= number <= len(choices) else None
-    for option in choices:
-        if said and said in (option.zh.casefold(), option.en.casefold(), option.key.casefold()):
-            return option
-    return None

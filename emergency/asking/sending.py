@@ -36,6 +36,7 @@ OPENINGS = {
     StepKind.SUPERIOR: N_("%(post)s has not answered until now. Please see to it: %(text)s"),
 }
 CLOSING = N_("%(opening)s Before %(due)s reply %(choices)s, or open {link}")
+CLOSING_BY_LINK = N_("%(opening)s Before %(due)s open {link} and answer there; this number takes no replies.")
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,13 @@ def words(
     due_at: datetime,
     choices: Sequence[AnswerOption],
     post: str = "",
+    exercise: bool = False,
 ) -> str:
-    """The message with its one field `{link}`, in the site's language."""
+    """The message with its one field `{link}`, in the site's language.
+
+    It invites to a reply only where the account that carries it can receive one.
+    """
+    two_way = config_of(session).notify.takes_replies(exercise=exercise)
     language = config_of(session).site.language
     translate = catalogue(language).gettext
     opening = translate(OPENINGS[step]) % {"text": text, "post": post}
@@ -112,7 +118,8 @@ def words(
     listed = listed.replace("{", "{{").replace("}", "}}")
     local = due_at.astimezone(BEIJING)
     due = f"{local:%d %b %H:%M}" if language == "en" else f"{local.month}月{local.day}日{local:%H:%M}"
-    return translate(CLOSING) % {"opening": plain, "due": due, "choices": listed}
+    closing = CLOSING if two_way else CLOSING_BY_LINK
+    return translate(closing) % {"opening": plain, "due": due, "choices": listed}
 
 
 def send(

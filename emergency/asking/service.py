@@ -24,12 +24,23 @@ from emergency.asking.lookup import (
     get,
     open_questions,
     questions_about,
-    replies,
     steps_of,
 )
 from emergency.asking.models import Means
-from emergency.asking.replies import ReplyDesk, dismiss_reply, reveal_reply, use_reply
+from emergency.asking.replies import ReplyDesk
 from emergency.asking.rules import AnswerOption, Ladder, Rung, Step
+from emergency.asking.sorting import (
+    Revealed,
+    assignable,
+    counts,
+    dismiss_courtesies,
+    dismiss_reply,
+    get_reply,
+    late_replies,
+    replies,
+    reveal_reply,
+    use_reply,
+)
 from emergency.asking.subjects import Described, describe, register_subject
 from emergency.asking.verification import ask_to_verify
 from emergency.asking.waiting import Waiting, waiting
@@ -45,6 +56,7 @@ __all__ = [
     "Opened",
     "QuestionClosed",
     "ReplyDesk",
+    "Revealed",
     "Rung",
     "Step",
     "Waiting",
@@ -57,13 +69,18 @@ __all__ = [
     "ask_to_verify",
     "asked_of",
     "asked_of_me",
+    "assignable",
     "at_the_door",
     "by_token",
     "close",
     "count_open",
+    "counts",
     "describe",
+    "dismiss_courtesies",
     "dismiss_reply",
     "get",
+    "get_reply",
+    "late_replies",
     "may_be_wrong",
     "open_questions",
     "post_labels",

@@ -19,9 +19,13 @@ from kernel.errors import DomainError
 SUBJECT, KIND, YES = "post", "post.verification", "yes"
 TEXT = "请确认您仍担任本岗位，且本号码能随时接听。"
 ANSWERS = (
-    AnswerOption(YES, "是我，能接听", "Yes, I can be reached here"),
-    AnswerOption("changed", "岗位已换人", "Somebody else holds the post", needs="successor"),
-    AnswerOption("no", "暂时不能接听", "I cannot be reached for now", needs="reason"),
+    AnswerOption(
+        YES, "是我，能接听", "Yes, I can be reached here", words=("是", "是的", "是我", "能接听", "能", "yes")
+    ),
+    AnswerOption(
+        "changed", "岗位已换人", "Somebody else holds the post", needs="successor", words=("换人", "换人了", "已换人")
+    ),
+    AnswerOption("no", "暂时不能接听", "I cannot be reached for now", needs="reason", words=("不能接听", "不能")),
 )
 HEARD = {
     Means.LINK: Heard.LINK,

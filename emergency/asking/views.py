@@ -7,9 +7,9 @@ from typing import Any
 import flask
 from flask.typing import ResponseReturnValue
 
-from emergency.asking import links, pages, service
+from emergency.asking import links, pages, service, views_replies
 from emergency.asking.forms import answer_form
-from emergency.asking.models import Means, QuestionState, ReplyState
+from emergency.asking.models import Means, QuestionState
 from emergency.http.forms import Form, flash_done
 from emergency.http.i18n import _, language
 from emergency.http.permissions import Permission, requires
@@ -17,7 +17,7 @@ from emergency.http.request import current_actor, database, own_transaction, ses
 from kernel.errors import DomainError
 
 blueprint = flask.Blueprint("asking", __name__, url_prefix="/questions")
-BLUEPRINTS = (blueprint, links.blueprint)
+BLUEPRINTS = (blueprint, links.blueprint, views_replies.blueprint)
 
 
 def _state(text: str | None) -> QuestionState | None:
@@ -48,7 +48,7 @@ def index() -> ResponseReturnValue:
         division=args.get("division") or "",
         divisions=pages.township_choices(session(), current_actor()),
         overdue=args.get("overdue") or "",
-        waiting_replies=len(service.replies(session(), actor=current_actor()).items),
+        waiting_replies=sum(service.counts(session(), actor=current_actor()).values()),
     )
 
 
@@ -130,49 +130,3 @@ def reveal(answer_id: int) -> ResponseReturnValue:
         return flask.render_template(
             "asking/show.html", record=record, form=answer_form(record.question), revealed=(answer.id, remark)
         )
-
-
-@blueprint.get("/replies")
-@requires(Permission.QUESTIONS_VIEW)
-def replies() -> ResponseReturnValue:
-    """Text replies that a person has to place."""
-    page = service.replies(session(), actor=current_actor(), cursor=flask.request.args.get("cursor"))
-    return flask.render_template(
-        "asking/replies.html", page=page.map(pages.reply_rows(session(), page.items, language())), revealed=None
-    )
-
-
-@blueprint.post("/replies/<int:reply_id>/reveal")
-@requires(Permission.PERSONAL_REVEAL)
-@own_transaction
-def reveal_reply(reply_id: int) -> ResponseReturnValue:
-    """Show what somebody wrote back."""
-    purpose = flask.request.form.get("purpose", "")
-    with database().read() as reading:
-        reply, text = service.reveal_reply(reading, actor=current_actor(), reply_id=reply_id, purpose=purpose)
-        page = service.replies(reading, actor=current_actor(), state=ReplyState.WAITING)
-        return flask.render_template(
-            "asking/replies.html",
-            page=page.map(pages.reply_rows(reading, page.items, language())),
-            revealed=(reply.id, text),
-        )
-
-
-@blueprint.post("/replies/<int:reply_id>/use")
-@requires(Permission.QUESTIONS_ANSWER)
-def use_reply(reply_id: int) -> ResponseReturnValue:
-    """Count the reply as an answer to one of the questions."""
-    question_id, answer = pages.chosen(flask.request.form.get("choice", ""))
-    service.use_reply(session(), actor=current_actor(), reply_id=reply_id, question_id=question_id, answer=answer)
-    flash_done(_("The reply counts as an answer now."))
-    return flask.redirect(flask.url_for("asking.replies"), 303)
-
-
-@blueprint.post("/replies/<int:reply_id>/dismiss")
-@requires(Permission.QUESTIONS_ANSWER)
-def dismiss_reply(reply_id: int) -> ResponseReturnValue:
-    """The reply is no answer."""
-    reason = flask.request.form.get("reason", "")
-    service.dismiss_reply(session(), actor=current_actor(), reply_id=reply_id, reason=reason)
-    flash_done(_("The reply is put aside."))
-    return flask.redirect(flask.url_for("asking.replies"), 303)

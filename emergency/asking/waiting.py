@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from emergency.asking import labels, lookup
+from emergency.asking import labels, lookup, sorting
 from emergency.http.actor import Actor
 from emergency.http.i18n import _, language
 from emergency.http.permissions import Permission
@@ -47,10 +47,16 @@ def waiting(session: Session, actor: Actor, now: datetime) -> list[Waiting]:
         )
         for question in doors
     ]
-    replies = lookup.replies(session, actor=actor)
-    if replies.items:
-        number = f"{len(replies.items)}+" if replies.next_cursor else str(len(replies.items))
-        what = _("%(n)s text replies have to be placed by a person", n=number)
-        why = _("They could belong to two questions, or are no plain answer.")
-        lines.append(Waiting(None, what, why, replies.items[0].at, "/questions/replies", _("Look at them")))
+    found = sorting.counts(session, actor=actor)
+    pressing = sum(count for why, count in found.items() if why not in sorting.QUIET)
+    if pressing:
+        what = _("%(n)s text replies have to be placed by a person", n=pressing)
+        first = sorting.first_waiting(session, actor=actor)
+        why = language_list([f"{why.label(language())} {found[why]}" for why in found if found[why]])
+        lines.append(Waiting(None, what, why, first, "/questions/replies", _("Look at them")))
     return lines
+
+
+def language_list(parts: list[str]) -> str:
+    """Parts of a sentence, joined as the reader's language does it."""
+    return (", " if language() == "en" else "，").join(parts)

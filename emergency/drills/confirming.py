@@ -27,10 +27,10 @@ SUBJECT = "drill_occurrence"
 QUESTION_KIND = "drill.confirm"
 DEPUTY = "deputy"
 ANSWERS = (
-    asking.AnswerOption("yes", "参加", "We take part"),
-    asking.AnswerOption(DEPUTY, "派人代替", "Somebody comes instead of me", "deputy"),
-    asking.AnswerOption("no", "不能参加", "We cannot", "reason"),
-    asking.AnswerOption("other", "建议改期", "Another date", "reason"),
+    asking.AnswerOption("yes", "参加", "We take part", words=("是", "是的", "能", "能参加", "可以", "yes")),
+    asking.AnswerOption(DEPUTY, "派人代替", "Somebody comes instead of me", "deputy", ("代替", "派人")),
+    asking.AnswerOption("no", "不能参加", "We cannot", "reason", ("不能", "不参加", "参加不了", "no")),
+    asking.AnswerOption("other", "建议改期", "Another date", "reason", ("改期",)),
 )
 _ZH_DAYS = "一二三四五六日"
 LATEST_ANSWER = timedelta(days=1)

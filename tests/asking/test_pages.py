@@ -309,16 +309,43 @@ def test_replies_are_placed_by_hand(ask: Ask, client: FlaskClient, database: Dat
         key = session.info["vault"].index("phone", "+8615400000001")
         service.ReplyDesk().received(session, key, "1", clock.now(), "sms", 1)
         service.ReplyDesk().received(session, key, "收到谢谢", clock.now(), "sms", 2)
-    page = client.get("/questions/replies").text
-    assert "收到谢谢" not in page and f"{question.id}:yes" in page
     with database.read() as session:
         first, second = service.replies(session, actor=person(Role.DUTY_OFFICER)).items
+    page = client.get("/questions/replies").text
+    assert "收到谢谢" not in page and f"/questions/replies/{first.id}" in page
+    assert f"/questions/replies/{first.id}" in client.get("/questions/replies?why=ambiguous").text
+    assert f"/questions/replies/{first.id}" not in client.get("/questions/replies?why=late").text
+    assert f"{question.id}:yes" in client.get(f"/questions/replies/{first.id}").text
     assert "收到谢谢" in client.post(f"/questions/replies/{second.id}/reveal", data={"purpose": "drill"}).text
     used = client.post(f"/questions/replies/{first.id}/use", data={"choice": f"{question.id}:yes"})
     assert used.status_code == 303
     assert client.post(f"/questions/replies/{second.id}/use", data={"choice": "rubbish"}).status_code == 422
     assert client.post(f"/questions/replies/{second.id}/dismiss", data={"reason": "道谢"}).status_code == 303
     assert "都已处理" in client.get("/questions/replies").text
+    assert f"/questions/{question.id}" in client.get(f"/questions/replies/{first.id}").text
+    assert f"/questions/replies/{second.id}" in client.get("/questions/replies?state=dismissed").text
+
+
+def test_the_thank_yous_leave_the_page_together(ask: Ask, client: FlaskClient, database: Database) -> None:
+    question = ask()
+    with database.write() as session:
+        key = session.info["vault"].index("phone", "+8615400000021")
+        service.ReplyDesk().received(session, key, "收到", question.asked_at, "sms", 1)
+    assert "/questions/replies/courtesies" in client.get("/questions/replies").text
+    assert client.post("/questions/replies/courtesies").status_code == 303
+    assert "都已处理" in client.get("/questions/replies").text
+
+
+def test_a_question_shows_what_came_too_late(
+    ask: Ask, client: FlaskClient, database: Database, clock: ManualClock
+) -> None:
+    question = ask(closes_at=clock.now() + timedelta(hours=2))
+    late = clock.advance(timedelta(hours=3))
+    with database.write() as session:
+        key = session.info["vault"].index("phone", "+8615400000001")
+        assert service.ReplyDesk().received(session, key, "1", late, "sms", 1) == "late"
+        [kept] = service.replies(session, actor=person(Role.DUTY_OFFICER)).items
+    assert f"/questions/replies/{kept.id}" in client.get(f"/questions/{question.id}").text
 
 
 def test_questions_in_json(ask: Ask, client: FlaskClient) -> None:

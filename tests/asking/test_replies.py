@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from emergency.asking import rules, service
-from emergency.asking.models import Means, Question, Reply, ReplyState
+from emergency.asking import service
+from emergency.asking.escalation import expire
+from emergency.asking.models import Means, Question, Reply, ReplyState, ReplyWhy
+from emergency.config import Config, Notify, TwilioWithExercise
 from emergency.http.permissions import Role
 from emergency.privacy.vault import Vault
 from kernel.clock import ManualClock
 from kernel.db import Database
-from kernel.errors import Conflict, DomainError, NotFound
-from tests.asking.conftest import ANSWERS, fetch
-from tests.asking.support import World, person
+from kernel.errors import DomainError, NotFound
+from notify.models import Broadcast, Kind
+from tests.asking.conftest import Outbox, fetch
+from tests.asking.support import DISTRICT, OTHER_TOWN, World, person
 
 Ask = Callable[..., Question]
 OFFICER = person(Role.DUTY_OFFICER)
@@ -26,10 +30,11 @@ OFFICER = person(Role.DUTY_OFFICER)
 def reply(database: Database, vault: Vault, clock: ManualClock, world: World) -> Callable[..., str]:
     count = iter(range(1, 100))
 
-    def replies(text: str, phone: str = "+8615400000001", raw_id: int | None = None) -> str:
+    def replies(text: str, phone: str = "+8615400000001", raw_id: int | None = None, **more: Any) -> str:
+        desk, at = service.ReplyDesk(more.pop("kinds", None)), more.pop("at", None) or clock.now()
         with database.write() as session:
             key = vault.index("phone", phone)
-            return service.ReplyDesk().received(session, key, text, clock.now(), "sms", raw_id or next(count))
+            return desk.received(session, key, text, at, more.pop("channel", "sms"), raw_id or next(count), **more)
 
     return replies
 
@@ -48,7 +53,7 @@ def test_one_with_two_open_questions_waits_for_a_person(
     ask: Ask, reply: Callable[..., str], database: Database
 ) -> None:
     first, second = ask(), ask(subject=("thing", 8))
-    assert reply("1") == "ambiguous"
+    assert reply("1", channel="voice") == "ambiguous"
     with database.read() as session:
         [waiting] = service.replies(session, actor=OFFICER).items
         assert waiting.question_ids == [first.id, second.id]
@@ -83,10 +88,17 @@ def test_a_mind_may_be_changed_by_text(ask: Ask, reply: Callable[..., str], data
         assert fetch(session, question).answer_key == "no"
 
 
-@pytest.mark.parametrize("text", ["好的", "2", "9", "", "1 还是 3"])
+@pytest.mark.parametrize("text", ["好的", "9", "", "1 还是 3"])
 def test_what_is_no_plain_answer_waits_for_a_person(ask: Ask, reply: Callable[..., str], text: str) -> None:
     ask()
     assert reply(text) == "unclear"
+
+
+def test_who_comes_instead_is_asked_by_a_person(ask: Ask, reply: Callable[..., str], database: Database) -> None:
+    question = ask()
+    assert reply("2") == "needs_name"
+    with database.read() as session:
+        assert fetch(session, question).answer_key is None
 
 
 def test_the_same_raw_reply_is_kept_once(ask: Ask, reply: Callable[..., str], database: Database) -> None:
@@ -97,18 +109,49 @@ def test_the_same_raw_reply_is_kept_once(ask: Ask, reply: Callable[..., str], da
         assert session.scalar(sa.select(sa.func.count()).select_from(Reply)) == 1
 
 
-def test_a_number_that_nobody_asked_is_left_alone(ask: Ask, reply: Callable[..., str]) -> None:
+def test_a_number_that_nobody_asked_is_kept_for_a_person(
+    ask: Ask, reply: Callable[..., str], database: Database
+) -> None:
     ask()
     assert reply("1", "+8615400000021") == "no_question"
-    assert reply("1", "+8615400009999") == "unknown_number"
+    assert reply("水进院了", "+8615400009999") == "unknown_number"
+    with database.read() as session:
+        known, stranger = service.replies(session, actor=OFFICER).items
+        assert (known.division_code, stranger.division_code, stranger.contact_id) == (OTHER_TOWN, DISTRICT, None)
+        assert service.counts(session, actor=person(Role.LIAISON, division=OTHER_TOWN))[ReplyWhy.UNKNOWN_NUMBER] == 0
 
 
-def test_a_reply_after_the_link_has_closed_is_no_answer(
-    ask: Ask, reply: Callable[..., str], clock: ManualClock
+def test_a_reply_after_the_link_has_closed_is_kept_and_shown_as_late(
+    ask: Ask, reply: Callable[..., str], clock: ManualClock, database: Database
 ) -> None:
-    ask(closes_at=clock.now() + timedelta(hours=2))
+    question = ask(closes_at=clock.now() + timedelta(hours=2))
     clock.advance(timedelta(hours=3))
-    assert reply("1") == "no_question"
+    assert reply("1") == "late"
+    with database.read() as session:
+        assert fetch(session, question).answer_key is None
+        assert [late.question_ids for late in service.late_replies(session, question.id)] == [[question.id]]
+
+
+def test_a_reply_that_came_in_time_counts_though_it_is_looked_at_after_the_end(
+    ask: Ask, reply: Callable[..., str], clock: ManualClock, database: Database
+) -> None:
+    question = ask(closes_at=clock.now() + timedelta(hours=2))
+    said_at = clock.advance(timedelta(hours=1))
+    expire(database, clock.advance(timedelta(hours=2)))
+    assert reply("1", at=said_at) == "matched"
+    with database.read() as session:
+        assert fetch(session, question).answered_at == said_at
+
+
+def test_a_reply_older_than_the_question_never_answers_it(
+    ask: Ask, reply: Callable[..., str], clock: ManualClock, database: Database
+) -> None:
+    before = clock.now()
+    clock.advance(timedelta(minutes=1))
+    question = ask()
+    assert reply("1", at=before) == "no_question"
+    with database.read() as session:
+        assert fetch(session, question).answer_key is None
 
 
 def test_a_reply_is_shown_with_a_purpose_put_aside_with_a_reason_and_never_out_of_scope(
@@ -122,8 +165,8 @@ def test_a_reply_is_shown_with_a_purpose_put_aside_with_a_reason_and_never_out_o
         with pytest.raises(NotFound):
             service.reveal_reply(session, actor=stranger, reply_id=waiting.id, purpose="drill")
     with database.read() as session:
-        assert service.reveal_reply(session, actor=OFFICER, reply_id=waiting.id, purpose="drill")[1] == "谢谢"
-    with database.write() as session, pytest.raises(Conflict):
+        assert service.reveal_reply(session, actor=OFFICER, reply_id=waiting.id, purpose="drill").text == "谢谢"
+    with database.write() as session, pytest.raises(NotFound):
         service.use_reply(session, actor=OFFICER, reply_id=waiting.id, question_id=1, answer="yes")
     with database.write() as session:
         service.dismiss_reply(session, actor=OFFICER, reply_id=waiting.id, reason="只是道谢")
@@ -131,8 +174,91 @@ def test_a_reply_is_shown_with_a_purpose_put_aside_with_a_reason_and_never_out_o
         assert fetch(session, question).answer_key is None
 
 
-def test_nothing_is_guessed_from_words_that_only_look_alike() -> None:
-    choices = list(ANSWERS)
-    assert rules.reply_choice("能到吗", choices) is None
-    assert rules.reply_choice("11", choices) is None
-    assert rules.reply_choice("I WILL COME", choices) is choices[0]
+def test_one_with_two_open_questions_asks_back_once_and_a1_settles(
+    ask: Ask, reply: Callable[..., str], database: Database, outbox: Outbox
+) -> None:
+    first, second = ask(text="甲演练，您能到吗？"), ask(text="乙演练，您能到吗？", subject=("thing", 8))
+    sent = len(outbox.messages())
+    assert reply("1") == "ambiguous"
+    recipient, text, _link = outbox.messages()[-1]
+    assert len(outbox.messages()) == sent + 1 and recipient == f"post:{first.post_id}"
+    assert "A" in text and "甲演练" in text and "B" in text and "乙演练" in text and "A1" in text
+    assert reply("1") == "ambiguous" and len(outbox.messages()) == sent + 1
+    assert reply("B3") == "matched" and reply("１a") == "matched"
+    with database.read() as session:
+        assert (fetch(session, first).answer_key, fetch(session, second).answer_key) == ("yes", "no")
+        assert service.replies(session, actor=OFFICER, state=ReplyState.USED).items
+        # The second "1" was not asked back about: which of the two it meant only a person can say.
+        assert len(service.replies(session, actor=OFFICER).items) == 1
+
+
+def test_where_no_text_can_be_answered_nothing_is_asked_back_and_nobody_is_invited_to_reply(
+    ask: Ask, reply: Callable[..., str], database: Database, outbox: Outbox
+) -> None:
+    one_way = Config(notify=Notify(twilio=TwilioWithExercise(account_sid="AC1", auth_token="t", from_number="+1")))
+    database.attach("config", one_way)
+    ask()
+    ask(subject=("thing", 8))
+    sent = outbox.messages()
+    assert all("回复" not in text.replace("不接收回复", "") and "{link}" in text for _recipient, text, _link in sent)
+    assert reply("1") == "ambiguous" and outbox.messages() == sent
+
+
+def test_an_exercise_and_a_real_question_are_never_confused(
+    ask: Ask, reply: Callable[..., str], database: Database
+) -> None:
+    drill, real = ask(notice_kind=Kind.EXERCISE), ask(subject=("thing", 8))
+    assert reply("1", channel="voice") == "ambiguous"
+    kinds = {"AC-exercise": {Kind.EXERCISE}, "AC-real": {Kind.ACTUAL, Kind.NOTICE}}
+    assert reply("1", kinds=kinds, account="AC-exercise") == "matched"
+    with database.read() as session:
+        assert (fetch(session, drill).answer_key, fetch(session, real).answer_key) == ("yes", None)
+    # The exercise is answered, yet the digit might change that answer: it must not settle the real one.
+    assert reply("3") == "ambiguous"
+    assert reply("演练 3") == "matched"
+    assert reply("1", kinds=kinds, account="AC-real") == "matched"
+    with database.read() as session:
+        assert (fetch(session, drill).answer_key, fetch(session, real).answer_key) == ("no", "yes")
+
+
+def test_a_key_pressed_in_a_call_answers_the_question_of_that_call(
+    ask: Ask, reply: Callable[..., str], database: Database
+) -> None:
+    first, second = ask(), ask(subject=("thing", 8))
+    with database.read() as session:
+        serials = list(session.scalars(sa.select(Broadcast).order_by(Broadcast.serial)))
+    assert reply("1", channel="voice", delivery_id=serials[1].first_id + 1) == "matched"
+    assert reply("1", channel="voice", delivery_id=serials[1].first_id + 99) == "no_question"
+    with database.read() as session:
+        assert fetch(session, first).answer_key is None and fetch(session, second).answer_key == "yes"
+        assert [a.means for a in service.answers_of(session, second.id)] == [Means.KEY]
+
+
+def test_a_reply_may_be_counted_for_another_question_of_the_sender_and_keeps_its_words(
+    ask: Ask, reply: Callable[..., str], database: Database, clock: ManualClock
+) -> None:
+    question = ask()
+    reply("水大，去不了", "+8615400009999")
+    with database.read() as session:
+        [waiting] = service.replies(session, actor=OFFICER).items
+        assert [q.id for q in service.assignable(session, actor=OFFICER, reply=waiting)] == [question.id]
+    later = ask(subject=("thing", 9), due_at=clock.advance(timedelta(minutes=5)) + timedelta(hours=1))
+    with database.write() as session, pytest.raises(DomainError) as refused:
+        service.use_reply(session, actor=OFFICER, reply_id=waiting.id, question_id=later.id, answer="no")
+    assert refused.value.code == "asked_later"
+    with database.write() as session:
+        answer = service.use_reply(session, actor=OFFICER, reply_id=waiting.id, question_id=question.id, answer="no")
+        assert service.remark_of(session, answer) == {"note": "水大，去不了"}
+        assert answer.at == waiting.at and answer.recorded_by == str(OFFICER)
+
+
+def test_thank_yous_without_a_question_are_put_aside_together(
+    ask: Ask, reply: Callable[..., str], database: Database, clock: ManualClock
+) -> None:
+    for _again in range(3):
+        assert reply("收到，谢谢", "+8615400000021") == "courtesy"
+    assert reply("水进院了", "+8615400000021") == "no_question"
+    with database.write() as session:
+        assert "1" in service.waiting(session, OFFICER, clock.now())[0].what
+        assert service.dismiss_courtesies(session, actor=OFFICER, reason="致谢") == 3
+        assert len(service.replies(session, actor=OFFICER).items) == 1

@@ -186,7 +186,7 @@ def test_an_objection_holds_for_everybody_at_that_number_and_for_those_who_come_
     book = service.ContactAddressBook(database, vault)
     assert book.addresses([first, second, third], broadcast_id=1, purpose="warning") == {}
     with database.write() as session:
-        assert service.opt_in(session, actor=OFFICER, number_key=key) == 3
+        assert service.opt_in(session, actor=OFFICER, number_key=key, reason="本人到窗口申请恢复") == 3
     assert load(database, first).phone_state is PhoneState.UNVERIFIED
 
 

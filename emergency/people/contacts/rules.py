@@ -24,6 +24,8 @@ TRANSITIONS: Mapping[PhoneState, frozenset[PhoneState]] = {
 
 REACHABLE = (PhoneState.UNVERIFIED, PhoneState.VERIFIED)
 """The states in which a number may be sent to."""
+WARNED = (*REACHABLE, PhoneState.OPTED_OUT)
+"""The states in which a real warning is sent to a number: nobody can opt out of being told of danger."""
 NAME_LENGTH = 60
 PHONE_LENGTH = 40
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from emergency.http.actor import SYSTEM, Actor
 from emergency.http.permissions import Permission
 from emergency.people.contacts import rules
-from emergency.people.contacts.models import TABLE, Contact, PhoneState
+from emergency.people.contacts.models import TABLE, Contact, OptMeans, OptOut, PhoneState
 from emergency.privacy import journal, vault
 from emergency.privacy.journal import Purpose
 from emergency.privacy.vault import Vault, mask_name, mask_phone, normalise_phone
@@ -25,6 +25,8 @@ from kernel.states import transition
 KEEP: Any = object()
 """In `change`: leave this part as it is stored."""
 _CHUNK = 500
+WARNING_PURPOSE = "deliver:actual"
+"""What the engine says when it asks for the numbers of a real warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,7 @@ def create(session: Session, *, name: str | None, phone: str | None) -> Contact:
 def _opted_out(session: Session, number: rules.Number) -> bool:
     if number.state is not PhoneState.UNVERIFIED:
         return False
-    index = vault.of(session).index("phone", number.text)
-    statement = sa.select(Contact.id).where(Contact.phone_index == index, Contact.phone_state == PhoneState.OPTED_OUT)
-    return session.scalar(statement.limit(1)) is not None
+    return bool(opted_out_numbers(session, [vault.of(session).index("phone", number.text)]))
 
 
 def get(session: Session, contact_id: int) -> Contact:
@@ -219,8 +219,24 @@ def verify_number(
     return contact
 
 
-def opt_out(session: Session, *, actor: Actor, number_key: bytes, reason: str | None = None) -> int:
-    """The holder of a number wants no messages: every contact with that number is marked. Returns how many."""
+def opt_out(
+    session: Session,
+    *,
+    actor: Actor,
+    number_key: bytes,
+    reason: str | None = None,
+    means: OptMeans = OptMeans.CLERK,
+    raw_id: int | None = None,
+    at: datetime | None = None,
+) -> int:
+    """The holder of a number wants no messages: every contact with that number is marked. Returns how many.
+
+    The objection itself is kept by number, also where nobody here has it: whoever comes in later with it keeps it.
+    """
+    if standing_opt_out(session, number_key) is None:
+        session.add(
+            OptOut(id=new_id(), number_key=number_key, at=at or now(session), means=means, raw_id=raw_id, by=str(actor))
+        )
     found = session.scalars(
         sa.select(Contact).where(Contact.phone_index == number_key, Contact.phone_state.in_(rules.REACHABLE))
     ).all()
@@ -229,14 +245,64 @@ def opt_out(session: Session, *, actor: Actor, number_key: bytes, reason: str | 
     return len(found)
 
 
-def opt_in(session: Session, *, actor: Actor, number_key: bytes, reason: str | None = None) -> int:
-    """The holder takes the objection back; the number counts as not verified."""
+def opt_in(
+    session: Session,
+    *,
+    actor: Actor,
+    number_key: bytes,
+    reason: str | None = None,
+    means: OptMeans = OptMeans.CLERK,
+    raw_id: int | None = None,
+    at: datetime | None = None,
+) -> int:
+    """The holder takes the objection back; the number counts as not verified. Returns how many contacts.
+
+    By the holder's own text, or by a clerk who says in `reason` what proved it; that is kept, sealed.
+    """
+    if means is not OptMeans.REPLY and not (reason or "").strip():
+        raise Invalid(
+            N_("Say what showed that the holder of the number wants messages again. Nothing was changed."),
+            code="proof_required",
+            fields={"reason": "required"},
+        )
+    standing = standing_opt_out(session, number_key)
+    if standing is not None:
+        standing.ended_at, standing.ended_by, standing.ended_raw_id = at or now(session), str(actor), raw_id
+        if reason:
+            standing.proof_sealed = vault.of(session).seal("opt_out", "proof", standing.id, reason.strip())
+        session.flush()
     found = session.scalars(
         sa.select(Contact).where(Contact.phone_index == number_key, Contact.phone_state == PhoneState.OPTED_OUT)
     ).all()
     for contact in found:
         _move(session, contact, PhoneState.UNVERIFIED, actor=actor, reason=reason)
     return len(found)
+
+
+def standing_opt_out(session: Session, number_key: bytes) -> OptOut | None:
+    """The objection that a number's holder has not taken back."""
+    return session.scalars(sa.select(OptOut).where(OptOut.number_key == number_key, OptOut.ended_at.is_(None))).first()
+
+
+def opt_outs(session: Session, number_key: bytes) -> list[OptOut]:
+    """Every objection of a number's holder, the latest first."""
+    return list(session.scalars(sa.select(OptOut).where(OptOut.number_key == number_key).order_by(OptOut.id.desc())))
+
+
+def opted_out_numbers(session: Session, keys: Iterable[bytes]) -> set[bytes]:
+    """Which of these numbers want no messages: a new record of the same number must not undo that."""
+    wanted = sorted(set(keys))
+    found: set[bytes] = set()
+    for start in range(0, len(wanted), _CHUNK):
+        part = wanted[start : start + _CHUNK]
+        marked = sa.select(Contact.phone_index).where(
+            Contact.phone_index.in_(part), Contact.phone_state == PhoneState.OPTED_OUT
+        )
+        found.update(key for key in session.scalars(marked) if key is not None)
+        found.update(
+            session.scalars(sa.select(OptOut.number_key).where(OptOut.number_key.in_(part), OptOut.ended_at.is_(None)))
+        )
+    return found
 
 
 def _move(session: Session, contact: Contact, to: PhoneState, *, actor: Actor, **more: Any) -> None:
@@ -268,6 +334,8 @@ class ContactAddressBook:
     def addresses(self, keys: Sequence[int], *, broadcast_id: int, purpose: str) -> Mapping[int, str]:
         """Numbers in E.164 by contact id; who opted out, or has no valid number, is left out.
 
+        A real warning goes to who opted out as well: it is a duty of the government to everybody in danger and no
+        message that one subscribes to (突发事件应对法 arts. 64-65). The carrier may still refuse it.
         The journal's entry (broadcast, how many, first and last id) is committed before anything is decrypted.
         """
         if not keys:
@@ -283,12 +351,13 @@ class ContactAddressBook:
                 first=min(keys),
                 last=max(keys),
             )
+        reachable = rules.WARNED if purpose == WARNING_PURPOSE else rules.REACHABLE
         found: dict[int, str] = {}
         with self._database.read() as session:
             for start in range(0, len(keys), _CHUNK):
                 rows = session.execute(
                     sa.select(Contact.id, Contact.phone_sealed).where(
-                        Contact.id.in_(keys[start : start + _CHUNK]), Contact.phone_state.in_(rules.REACHABLE)
+                        Contact.id.in_(keys[start : start + _CHUNK]), Contact.phone_state.in_(reachable)
                     )
                 )
                 found.update((row.id, self._vault.open(TABLE, "phone", row.id, row.phone_sealed)) for row in rows)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from emergency.people.contacts import rules as contact_rules
 from emergency.people.contacts.models import Contact, PhoneState
+from emergency.people.contacts.service import opted_out_numbers
 from emergency.people.posts import rules
 from emergency.people.posts.models import Duty, Post, PostHolder, PostState
 from emergency.privacy import vault
@@ -52,24 +53,13 @@ def known_people(session: Session, people: Iterable[tuple[str, str]]) -> dict[tu
     return found
 
 
-def opted_out_keys(session: Session, keys: Iterable[bytes]) -> set[bytes]:
-    """Which of these numbers opted out: a new record of the same number must not undo that."""
-    wanted = sorted(set(keys))
-    found: set[bytes] = set()
-    for start in range(0, len(wanted), _CHUNK):
-        part = Contact.phone_index.in_(wanted[start : start + _CHUNK])
-        rows = sa.select(Contact.phone_index).where(part, Contact.phone_state == PhoneState.OPTED_OUT)
-        found.update(key for key in session.scalars(rows) if key is not None)
-    return found
-
-
 def found(session: Session, posts: Sequence[NewPost]) -> list[Post]:
     """Found these posts with their people. The caller has checked scope and that none exists, and journals."""
     store = vault.of(session)
     people = [person for post in posts for person in post.people if person is not None]
     known = known_people(session, people)
     keys = [store.index("phone", n.text) for _name, phone in people if (n := contact_rules.read_phone(phone)).text]
-    refused = opted_out_keys(session, keys)
+    refused = opted_out_numbers(session, keys)
     moment = now(session)
     contact_rows: list[dict[str, Any]] = []
     holder_rows: list[dict[str, Any]] = []

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from emergency.people.contacts import rules as contacts
 from emergency.people.contacts.models import Contact, PhoneState
+from emergency.people.contacts.service import opted_out_numbers
 from emergency.people.residents import rows as forms
 from emergency.people.residents import rules, runs
 from emergency.people.residents.models import AudienceStamp, Household, ImportRun, Resident, StagedResident
@@ -83,24 +84,6 @@ def households(session: Session, wanted: Iterable[tuple[str, bytes]]) -> dict[tu
             )
         )
         found.update(((row[0], row[1]), row[2]) for row in rows)
-    return found
-
-
-def opted_out(session: Session, indexes: Iterable[bytes]) -> set[bytes]:
-    """Which of these numbers want no messages: a person who comes in with one of them has opted out too."""
-    wanted = list(indexes)
-    found: set[bytes] = set()
-    for start in range(0, len(wanted), _CHUNK):
-        found.update(
-            session.scalars(
-                sa.select(Contact.phone_index)
-                .where(
-                    Contact.phone_index.in_(wanted[start : start + _CHUNK]),
-                    Contact.phone_state == PhoneState.OPTED_OUT,
-                )
-                .distinct()
-            ).all()  # type: ignore[arg-type]
-        )
     return found
 
 
@@ -178,7 +161,7 @@ def keys_of(store: Vault, rows: Sequence[ResidentRow]) -> Keys:
 
 def facts(session: Session, keys: Keys) -> Facts:
     """What is stored about these people, their doors and their numbers."""
-    return existing(session, keys.people), households(session, keys.doors), opted_out(session, keys.numbers)
+    return existing(session, keys.people), households(session, keys.doors), opted_out_numbers(session, keys.numbers)
 
 
 def make_plan(store: Vault, rows: Sequence[ResidentRow], stored: Facts) -> Plan:

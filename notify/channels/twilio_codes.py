@@ -13,6 +13,7 @@ from notify.channels.base import Answer, Sent
 
 RATE_CODES: Final = frozenset(
     {
+        10004,  # too many calls at once
         14107,  # too many messages from one number
         20429,  # too many requests
         21611,  # the sender's queue is full
@@ -32,7 +33,9 @@ ACCOUNT_CODES: Final = frozenset(
         20006,  # access denied
         20008,  # test credentials
         20403,  # forbidden
+        21210,  # the caller's number is not one of this account
         21212,  # the sender's number is not valid
+        21213,  # a caller's number is required
         21601,  # the sender is not a number of this account
         21603,  # a sender is required
         21606,  # the sender cannot send for this account
@@ -58,12 +61,19 @@ SERVER_CODES: Final = frozenset({20500, 20503, 20504})
 
 MESSAGE_CODES: Final = frozenset(
     {
+        13224,  # the number cannot be called
+        13227,  # the region may not be called
         14103,  # no valid text
         20001,  # a parameter
         20422,  # a parameter
+        21201,  # no number to call
+        21205,  # neither words nor an address
         21211,  # the number is not valid
         21214,  # the number cannot be reached
+        21215,  # the region may not be called
+        21216,  # the number may not be called
         21217,  # the number is not valid
+        21235,  # the words of a call are too long
         21265,  # a short code
         21266,  # the sender's own number
         21408,  # the region is not permitted

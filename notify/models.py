@@ -106,6 +106,9 @@ class Broadcast(Base):
     cancelled_at: Mapped[datetime | None]
     messages: Mapped[int] = mapped_column(default=0)
     people: Mapped[int] = mapped_column(default=0)
+    held_back: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Numbers that got nothing of it: the day's quota was used up, or they had the same words minutes ago."""
+    held_back_people: Mapped[int] = mapped_column(default=0, server_default="0")
     first_handed_over_at: Mapped[datetime | None]
     """When a provider had taken the first message of it, by the engine's record."""
 

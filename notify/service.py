@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from kernel.db import Database, dialect_name, now
 from kernel.errors import N_, Invalid, NotFound
-from notify import blocks, failpoints, ledger, text
+from notify import blocks, failpoints, ledger, quota, text
 from notify.models import (
     POSITION_MASK,
     BlockState,
@@ -64,6 +64,10 @@ class BroadcastSpec:
     subject_id: int
     environment: str = ""
     signature: str = ""
+    daily_quota: int = 0
+    """Messages to one number in a day, after which this one is held back; 0: it goes whatever came before."""
+    repeat_minutes: int = 0
+    """The same words to the same number within so many minutes are held back; 0: they go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +227,7 @@ def _enqueue(session: Session, record: Broadcast, spec: BroadcastSpec) -> Broadc
     session.flush()
     if blocks:
         session.execute(sa.insert(DeliveryBlock), blocks)
+    quota.hold_back(session, record, spec.daily_quota, spec.repeat_minutes)
     failpoints.reach("entered")
     return record
 

@@ -19,6 +19,8 @@ def _state() -> sa.Enum:
 
 def upgrade() -> None:
     op.add_column("delivery", sa.Column("account", sa.String(length=40), nullable=True))
+    op.add_column("broadcast", sa.Column("held_back", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("broadcast", sa.Column("held_back_people", sa.BigInteger(), server_default="0", nullable=False))
     op.create_index("ix_broadcast_created", "broadcast", ["created_at"], unique=False)
     op.create_table(
         "delivery_leg",
@@ -99,4 +101,6 @@ def downgrade() -> None:
     op.drop_table("delivery_passed")
     op.drop_table("delivery_leg")
     op.drop_index("ix_broadcast_created", table_name="broadcast")
+    op.drop_column("broadcast", "held_back_people")
+    op.drop_column("broadcast", "held_back")
     op.drop_column("delivery", "account")

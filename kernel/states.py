@@ -98,14 +98,34 @@ def transition(
     if done.rowcount != 1:  # type: ignore[attr-defined]
         raise Conflict(N_("Somebody else changed this first. Reload it, look at it again, then decide."))
     session.refresh(record)
+    return note(
+        session, table.name, record.id, str(current.value), str(to.value), actor=actor, reason=reason, field=field
+    )
+
+
+def note(
+    session: Session,
+    kind: str,
+    subject_id: int,
+    before: str,
+    after: str,
+    *,
+    actor: Any,
+    reason: str | None = None,
+    field: str = "state",
+) -> StateChange:
+    """Write one step, already made and checked elsewhere, into the timeline, and tell the listeners.
+
+    For tables that are moved many rows at a time by statements of their own.
+    """
     change_id = new_id()
     change = StateChange(
         id=change_id,
-        kind=table.name,
-        subject_id=record.id,
+        kind=kind,
+        subject_id=subject_id,
         field=field,
-        from_state=str(current.value),
-        to_state=str(to.value),
+        from_state=before,
+        to_state=after,
         at=now(session),
         actor=str(actor),
         reason=reason,

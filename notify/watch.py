@@ -404,6 +404,26 @@ class Progress:
         """Messages that wait no longer."""
         return self.record.messages - self.by_state[DeliveryState.QUEUED] - self.by_state[DeliveryState.CLAIMED]
 
+    @property
+    def submitted(self) -> int:
+        """Messages that a provider took, delivered or not yet."""
+        return self.by_state[DeliveryState.SUBMITTED] + self.by_state[DeliveryState.DELIVERED]
+
+    @property
+    def delivered(self) -> int:
+        """Messages that a handset confirmed."""
+        return self.by_state[DeliveryState.DELIVERED]
+
+    @property
+    def failed(self) -> int:
+        """Messages that reached nobody and will not."""
+        return self.by_state[DeliveryState.FAILED] + self.by_state[DeliveryState.EXPIRED]
+
+    @property
+    def unknown(self) -> int:
+        """Messages of which nobody knows yet."""
+        return self.by_state[DeliveryState.UNKNOWN]
+
 
 def progress(session: Session, records: Sequence[Broadcast]) -> list[Progress]:
     """How far broadcasts are, by their tallies."""

@@ -17,6 +17,7 @@ from emergency.config import Config
 from kernel.clock import SystemClock
 from kernel.db import Database, now
 from kernel.errors import N_
+from notify import watch
 from notify.models import Broadcast, Delivery, DeliveryState, DeliveryTally, EngineBeat, RawReceipt, ReceiptKind
 from scheduler.models import ClockStep
 
@@ -94,6 +95,27 @@ def check_engine(session: Session) -> Check:
     if silent > ENGINE_SILENT_AFTER:
         return _unfit("engine", N_("No engine has been heard for %(n)s seconds."), n=round(silent.total_seconds()))
     return Check("engine", True)
+
+
+CAUSES = {
+    watch.Cause.NO_ENGINE: N_("%(n)s messages wait and no engine lives."),
+    watch.Cause.DRAINING: N_("%(n)s messages wait and the engines were asked to take nothing new."),
+    watch.Cause.NO_ROAD: N_("%(n)s messages wait and no account may carry them."),
+    watch.Cause.PAUSED: N_("%(n)s messages wait and every account that may carry them is paused."),
+    watch.Cause.STUCK: N_("%(n)s messages wait and nothing has left for half a minute."),
+}
+
+
+def check_delivery(session: Session, expected: int = 1) -> Check:
+    """Whether what waits leaves, and as many engines live as should."""
+    alarm = watch.alarm(session)
+    if alarm is not None:
+        return _unfit("delivery", CAUSES[alarm.cause], n=alarm.waiting)
+    moment = now(session)
+    heard = session.scalars(sa.select(EngineBeat).where(EngineBeat.beat_at > moment - ENGINE_SILENT_AFTER)).all()
+    if 0 < len(heard) < expected:
+        return _doubtful("delivery", N_("%(n)s of %(all)s engines live."), n=len(heard), all=expected)
+    return Check("delivery", True)
 
 
 def check_clock(session: Session) -> Check:
@@ -188,6 +210,7 @@ def checks(database: Database, config: Config, refused: Refusals | None = None) 
     found = [first]
     asking: tuple[tuple[str, Callable[[Session], Check]], ...] = (
         ("engine", check_engine),
+        ("delivery", lambda session: check_delivery(session, config.engine.expected)),
         ("clock", check_clock),
         ("receipts", lambda session: check_receipts(session, refused)),
     )

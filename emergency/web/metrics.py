@@ -12,28 +12,19 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy.orm import Session
 
 from kernel.db import Database, now
 from kernel.logs import kv
-from notify.models import (
-    BlockState,
-    Broadcast,
-    ChannelState,
-    Delivery,
-    DeliveryBlock,
-    DeliveryState,
-    DeliveryTally,
-    EngineBeat,
-    RawReceipt,
-)
+from notify import counters, watch
+from notify.models import Broadcast, ChannelState, DeliveryTally, EngineBeat
 from scheduler.models import JobState
 
 log = logging.getLogger(__name__)
 WINDOW = timedelta(days=7)
-Family = GaugeMetricFamily | CounterMetricFamily
+Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
 
 
 def _gauge(
@@ -54,42 +45,113 @@ def _engines(session: Session) -> Iterator[Family]:
         ("holder",),
         [(b.holder, max(0.0, (moment - b.beat_at).total_seconds())) for b in beats],
     )
-    yield _gauge("engine_in_flight", "Messages under way.", ("holder",), [(b.holder, b.in_flight) for b in beats])
+    living = [beat for beat in beats if watch.alive(beat, moment)]
+    yield _gauge("engines_alive", "Engines heard within half a minute.", (), [(len(living),)])
+    yield _gauge("engine_in_flight", "Messages under way.", ("holder",), [(b.holder, b.in_flight) for b in living])
     yield _gauge(
-        "engine_per_second", "Messages handed over a second.", ("holder",), [(b.holder, b.per_second) for b in beats]
+        "engine_per_second", "Messages handed over a second.", ("holder",), [(b.holder, b.per_second) for b in living]
     )
-    handed = CounterMetricFamily(
-        "emergency_handed_over", "Messages handed over since the engine started.", labels=("holder",)
-    )
-    for beat in beats:
-        handed.add_metric([beat.holder], float(beat.handed_over))
-    yield handed
 
 
 def _queue(session: Session) -> Iterator[Family]:
-    blocks = session.execute(
-        sa.select(
-            DeliveryBlock.priority,
-            sa.func.sum(DeliveryBlock.last_id - DeliveryBlock.first_id + 1),
-            sa.func.min(DeliveryBlock.due_at),
-        )
-        .where(DeliveryBlock.state == BlockState.READY)
-        .group_by(DeliveryBlock.priority)
-    ).all()
-    moment = now(session)
-    yield _gauge("queue_messages", "Messages that wait to be claimed.", ("priority",), [(p, n) for p, n, _at in blocks])
+    status = watch.status(session)
+    moment = status.at
+    yield _gauge(
+        "queue_messages",
+        "Messages that wait.",
+        ("priority",),
+        [(lane.priority, lane.messages) for lane in status.lanes],
+    )
     yield _gauge(
         "queue_oldest_seconds",
-        "How long the oldest has been due.",
+        "How long the oldest message waits.",
         ("priority",),
-        [(p, max(0.0, (moment - at).total_seconds())) for p, _n, at in blocks],
+        [(lane.priority, max(0.0, (moment - lane.oldest_due).total_seconds())) for lane in status.lanes],
     )
-    unknown = session.scalar(
-        sa.select(sa.func.count()).select_from(Delivery).where(Delivery.state == DeliveryState.UNKNOWN)
+    yield _gauge(
+        "deliveries_unknown", "Messages whose outcome nobody knows; counted to 10000.", (), [(status.unknown,)]
     )
-    yield _gauge("deliveries_unknown", "Messages whose outcome nobody knows.", (), [(unknown,)])
-    unfolded = session.scalar(sa.select(sa.func.count()).select_from(RawReceipt).where(RawReceipt.folded_at.is_(None)))
-    yield _gauge("receipts_unfolded", "Receipts stored and not yet folded into the ledger.", (), [(unfolded,)])
+    yield _gauge("deliveries_by_hand", "Unknown messages that only a person can settle.", (), [(status.by_hand,)])
+    since = status.unknown_since
+    yield _gauge(
+        "deliveries_unknown_oldest_seconds",
+        "How long the oldest outcome has been unknown.",
+        (),
+        [(max(0.0, (moment - since).total_seconds()) if since else 0.0,)],
+    )
+    receipts = status.receipts
+    yield _gauge(
+        "receipts_unfolded", "Receipts stored and not yet folded into the ledger; counted to 10000.", (),
+        [(receipts.waiting,)],
+    )  # fmt: skip
+    yield _gauge(
+        "receipts_fold_lag_seconds",
+        "How long the oldest stored receipt waits to be folded.",
+        (),
+        [(max(0.0, (moment - receipts.oldest).total_seconds()) if receipts.oldest else 0.0,)],
+    )
+    alarm = status.alarm
+    yield _gauge(
+        "delivery_silent",
+        "1 while something waits and nothing has been handed over for half a minute, by cause.",
+        ("cause",),
+        [(cause.value, 1 if alarm is not None and alarm.cause is cause else 0) for cause in watch.Cause],
+    )
+    yield _gauge(
+        "delivery_draining", "1 while the engines are asked to take nothing new.", (),
+        [(1 if status.draining_until is not None else 0,)],
+    )  # fmt: skip
+
+
+COUNTERS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    counters.HANDED_OVER: (
+        "messages_handed_over", "Messages that a provider took.", ("kind", "channel")),
+    "notify_settled_total": (
+        "messages_settled", "Results stored in the ledger, by the state they led to.", ("kind", "channel", "state")),
+    "notify_claims_total": ("engine_claims", "Blocks claimed.", ()),
+    "notify_leases_lost_total": ("engine_leases_lost", "Blocks that an engine found to be no longer its own.", ()),
+    "notify_blocks_taken_over_total": ("engine_blocks_taken_over", "Blocks taken over after their lease ran out.", ()),
+    "notify_late_results_total": ("engine_late_results", "Results fenced off: they came after a takeover.", ()),
+    "notify_reconciled_total": ("reconciled", "Unknown messages found out, by verdict.", ("verdict",)),
+    "notify_receipts_taken_total": ("receipts_taken", "Receipts and replies taken and stored.", ("kind",)),
+    "notify_webhook_refused_total": ("receipts_refused", "Requests without the provider's signature.", ("kind",)),
+    "notify_receipts_folded_total": ("receipts_folded", "Receipts and replies folded in, by outcome.", ("outcome",)),
+}  # fmt: skip
+"""What is counted by engines and web processes, under the names that Prometheus sees (`emergency_…_total`)."""
+
+
+def _counters(session: Session) -> Iterator[Family]:
+    found = counters.read(session)
+    for name, (shown, text, labels) in COUNTERS.items():
+        family = CounterMetricFamily(f"emergency_{shown}", text, labels=labels)
+        rows = [one for one in found if one.name == name]
+        for one in rows:
+            family.add_metric([one.labels.get(label, "") for label in labels], one.value)
+        if not rows and not labels:
+            family.add_metric([], 0.0)
+        yield family
+    yield _first_message(found)
+
+
+def _first_message(found: Iterable[counters.Counted]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(
+        "emergency_first_message_seconds",
+        "From a broadcast's entry into the ledger to its first message handed over.",
+        labels=("priority",),
+    )
+    buckets: dict[str, dict[str, float]] = {}
+    sums: dict[str, float] = {}
+    for one in found:
+        priority = one.labels.get("priority", "")
+        if one.name == "notify_first_message_seconds_bucket":
+            buckets.setdefault(priority, {})[one.labels.get("le", "+Inf")] = one.value
+        elif one.name == "notify_first_message_seconds_sum":
+            sums[priority] = one.value
+    bounds = [f"{bound:g}" for bound in counters.FIRST_MESSAGE] + ["+Inf"]
+    for priority, counts in sorted(buckets.items()):
+        rows = [(bound, counts.get(bound, 0.0)) for bound in bounds]
+        family.add_metric([priority], rows, sums.get(priority, 0.0))
+    return family
 
 
 def _tallies(session: Session) -> Iterator[Family]:
@@ -112,11 +174,25 @@ def _tallies(session: Session) -> Iterator[Family]:
 
 def _channels(session: Session) -> Iterator[Family]:
     rows = list(session.scalars(sa.select(ChannelState).limit(200)))
+    moment = now(session)
+    labels = ("holder", "channel")
     yield _gauge(
-        "channel_rate",
-        "Messages a second that a road takes now.",
-        ("holder", "channel"),
-        [(c.holder, c.name, c.rate) for c in rows],
+        "channel_rate", "Messages a second that a road takes now.", labels, [(c.holder, c.name, c.rate) for c in rows]
+    )
+    yield _gauge(
+        "channel_configured_rate",
+        "Messages a second that the account allows.",
+        labels,
+        [(c.holder, c.name, c.configured_rate) for c in rows],
+    )
+    yield _gauge(
+        "channel_paused_seconds",
+        "For how long a road stays paused; 0 is open.",
+        labels,
+        [
+            (c.holder, c.name, max(0.0, (c.paused_until - moment).total_seconds()) if c.paused_until else 0.0)
+            for c in rows
+        ],
     )
 
 
@@ -148,7 +224,9 @@ def _records(session: Session) -> Iterator[Family]:
     )
 
 
-PARTS: tuple[Callable[[Session], Iterator[Family]], ...] = (_engines, _queue, _tallies, _channels, _jobs, _records)
+PARTS: tuple[Callable[[Session], Iterator[Family]], ...] = (
+    _engines, _queue, _counters, _tallies, _channels, _jobs, _records,
+)  # fmt: skip
 
 
 class TableCollector(Collector):

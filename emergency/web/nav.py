@@ -78,6 +78,11 @@ LISTS: tuple[tuple[tuple[str, Any, P], ...], ...] = (
         ("/roster", _l("Duty roster"), P.ROSTER_VIEW),
     ),
     (
+        ("/system", _l("System"), P.SYSTEM_VIEW),
+        ("/system/delivery", _l("Delivery"), P.DELIVERY_VIEW),
+        ("/accounts", _l("Accounts"), P.ACCOUNTS_MANAGE),
+    ),
+    (
         ("/map", _l("One map"), P.DIVISIONS_VIEW),
         ("/divisions", _l("Divisions"), P.DIVISIONS_VIEW),
         ("/units", _l("Units"), P.DIVISIONS_VIEW),

@@ -218,6 +218,10 @@ class Shell:
         return guarded("duty", lambda session: on_duty(session, self.now), None)
 
     def _system_url(self) -> str:
+        from emergency.http.permissions import Permission
+
+        if self.actor.can(Permission.DELIVERY_VIEW) and navigation.serves("/system/delivery"):
+            return "/system/delivery"
         return "/system" if any(entry.key == "system" for entry in navigation.entries(self.actor, "/")) else ""
 
 
@@ -265,6 +269,10 @@ def engine_state(session: Session, now: datetime, url: str = "") -> EngineState:
     from notify.models import EngineBeat, EngineSwitch
 
     beat = session.scalars(sa.select(EngineBeat).order_by(EngineBeat.beat_at.desc()).limit(1)).first()
+    alert = delivery_alert(session, now)
+    if alert is not None:
+        heard = beat.beat_at if beat is not None else None
+        return EngineState(False, alert.headline, f"{alert.why} {alert.todo}", heard, url)
     if beat is None:
         return EngineState(False, _("No engine is running"), _("Messages wait until one starts."), url=url)
     silent = now - beat.beat_at
@@ -274,11 +282,26 @@ def engine_state(session: Session, now: datetime, url: str = "") -> EngineState:
     draining = session.scalar(sa.select(EngineSwitch.drain_until).where(EngineSwitch.drain_until > now))
     if draining is not None:
         return EngineState(False, _("The engine is draining"), _("It takes nothing new."), beat.beat_at, url)
+    expected = unit.config().engine.expected
+    if expected > 1:
+        heard_lately = EngineBeat.beat_at > now - ENGINE_SILENT_AFTER
+        living = session.scalar(sa.select(sa.func.count()).select_from(EngineBeat).where(heard_lately)) or 0
+        if living < expected:
+            words = _("%(alive)s of %(expected)s live; the others take over what it held.", alive=living,
+                      expected=expected)  # fmt: skip
+            return EngineState(False, _("An engine is missing"), words, beat.beat_at, url)
     if beat.in_flight:
         detail = _("%(n)s under way, %(rate)s a second", n=filters.number(beat.in_flight), rate=round(beat.per_second))
     else:
-        detail = _("Nothing waits to be sent")
+        detail = _("Nothing is under way")
     return EngineState(True, _("Engine well"), detail, beat.beat_at, url)
+
+
+def delivery_alert(session: Session, now: datetime) -> Any:
+    """The alarm of delivery in the reader's language, or None."""
+    from emergency.engineroom import service as engineroom
+
+    return engineroom.alert(session, now, _, lambda at: filters.when_text(at))
 
 
 def on_duty(session: Session, now: datetime) -> OnDuty | None:

@@ -10,7 +10,7 @@ from emergency.http import intake
 from emergency.http import request as unit
 from emergency.http.i18n import COOKIE, LANGUAGES
 from emergency.http.permissions import Permission, public, requires
-from emergency.web import filters, mapping, search, system, workbench
+from emergency.web import filters, health, mapping, search, shell, system, workbench
 from emergency.web.templating import STATIC
 
 blueprint = flask.Blueprint("web", __name__)
@@ -38,8 +38,9 @@ def home() -> str:
     session, actor, now = unit.session(), unit.current_actor(), filters.now()
     board = workbench.gather(session, actor, now)
     return flask.render_template(
-        "web/workbench.html", board=board, now_at=now, may_draft=actor.can(Permission.WARNINGS_DRAFT)
-    )
+        "web/workbench.html", board=board, now_at=now, may_draft=actor.can(Permission.WARNINGS_DRAFT),
+        alert=shell.guarded("alert", lambda reading: shell.delivery_alert(reading, now), None),
+    )  # fmt: skip
 
 
 @blueprint.get("/search")
@@ -67,7 +68,9 @@ def one_map() -> str:
 def system_page() -> str:
     """Engine, jobs, versions, configuration."""
     view = system.view(unit.session(), unit.database(), unit.config())
-    return flask.render_template("web/system.html", view=view, job_words=system.job_words)
+    return flask.render_template(
+        "web/system.html", view=view, job_words=system.job_words, silence=health.ENGINE_SILENT_AFTER
+    )
 
 
 @blueprint.get("/more")

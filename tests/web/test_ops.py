@@ -29,7 +29,7 @@ def test_ready_when_everything_is_well(client, beating):
     answer = client.get("/readyz")
     assert answer.status_code == 200, answer.json
     assert answer.json["status"] == "ready" and answer.json["reasons"] == []
-    assert set(answer.json["checks"]) == {"database", "engine", "clock", "disk", "receipts"}
+    assert set(answer.json["checks"]) == {"database", "engine", "delivery", "clock", "disk", "receipts"}
 
 
 def test_unfit_without_an_engine(client):
@@ -134,7 +134,7 @@ def test_receipts_that_were_turned_away_are_told_for_ten_minutes(client, beating
     refusals.note(clock.now())
     shell_app.config["ACTOR"] = person(Role.ADMINISTRATOR)
     page = client.get("/system").text
-    assert "可以发预警；5 项检查中有 1 项要查看" in page and "1 条回执未能收下" in page and "待查看" in page
+    assert "可以发预警；6 项检查中有 1 项要查看" in page and "1 条回执未能收下" in page and "待查看" in page
     assert refusals.lately(clock.now() + timedelta(minutes=10)) == 0
 
 

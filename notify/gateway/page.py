@@ -13,6 +13,8 @@ import jinja2
 from aiohttp import web
 
 from kernel.clock import BEIJING
+from notify.gateway.calls_page import TEXTS as CALL_TEXTS
+from notify.gateway.calls_page import CallPages
 from notify.gateway.store import Message
 from notify.text import DRILL_MARK, TEST_MARK, segments
 
@@ -25,7 +27,7 @@ MESSAGES_A_PHONE = 50
 _LINK = re.compile(r"https?://\S+|/c/[\w~.-]+")
 _TEXTS = {
     "zh": {
-        "title": "本机短信网关", "local": "仅供演示与演练，短信不会离开本机", "phones": "部手机", "messages": "条短信",
+        "title": "本机短信与电话网关", "local": "仅供演示与演练，短信和电话不会离开本机", "phones": "部手机", "messages": "条短信",
         "search": "号码后四位", "find": "查找", "all": "全部", "sign_in": "登录", "secret": "网关口令",
         "why": "登录后显示完整号码和链接", "wrong": "口令不对，请重新输入。", "sign_out": "退出",
         "none": "还没有手机收到短信。", "none_hint": "发布预警或演练后，收到的短信会显示在这里。",
@@ -35,7 +37,7 @@ _TEXTS = {
         "received": "手机回复", "from_phone": "由手机发出", "signed_only": "登录后可用此手机回复。",
     },
     "en": {
-        "title": "Local SMS gateway", "local": "For demonstration and drills; nothing leaves this machine",
+        "title": "Local SMS and call gateway", "local": "For demonstration and drills; nothing leaves this machine",
         "phones": "phones", "messages": "messages", "search": "Last four digits", "find": "Find", "all": "All",
         "sign_in": "Sign in", "secret": "Gateway secret", "why": "Signed in, full numbers and links are shown",
         "wrong": "That is not the secret. Try again.", "sign_out": "Sign out",
@@ -62,6 +64,7 @@ def mask(number: str) -> str:
 def add_routes(app: web.Application, gateway: Gateway) -> None:
     """Put the pages on the application."""
     pages = Pages(gateway)
+    CallPages(pages).add_routes(app)
     app.router.add_get("/", pages.index)
     app.router.add_get("/phones/{token}", pages.phone)
     app.router.add_post("/phones/{token}/reply", pages.reply)
@@ -79,17 +82,20 @@ class Pages:
         ).hexdigest()
         self._tokens: dict[str, str] = {}
 
-    def _signed_in(self, request: web.Request) -> bool:
+    def signed_in(self, request: web.Request) -> bool:
+        """Whether this is somebody who gave the gateway's secret."""
         given = request.cookies.get(COOKIE, "")
         return bool(self.gateway.secret) and hmac.compare_digest(given.encode(), self._session.encode())
 
-    def _language(self, request: web.Request) -> str:
+    def language(self, request: web.Request) -> str:
+        """`zh` unless `en` was asked for."""
         return "en" if request.query.get("lang") == "en" else "zh"
 
-    def _render(self, request: web.Request, name: str, status: int = 200, **values: Any) -> web.Response:
-        language = self._language(request)
+    def render(self, request: web.Request, name: str, status: int = 200, **values: Any) -> web.Response:
+        """A page in the visitor's language, with headers that let nothing else in."""
+        language = self.language(request)
         html = _templates.get_template(name).render(
-            t=_TEXTS[language], lang=language, signed_in=self._signed_in(request), path=request.path, **values
+            t=_TEXTS[language], lang=language, signed_in=self.signed_in(request), path=request.path, **values
         )
         headers = {
             "Cache-Control": "no-store",
@@ -129,7 +135,7 @@ class Pages:
         """All phones, whoever got the latest message first."""
         if request.query.get("secret"):
             return self._signed(request, request.query["secret"])
-        store, signed_in, language = self.gateway.store, self._signed_in(request), self._language(request)
+        store, signed_in, language = self.gateway.store, self.signed_in(request), self.language(request)
         ending = "".join(c for c in request.query.get("q", "") if c.isdigit())[-4:]
         page = int(request.query.get("page", "1")) if request.query.get("page", "1").isdigit() else 1
         skip, more = (max(1, page) - 1) * PHONES_A_PAGE, False
@@ -147,12 +153,14 @@ class Pages:
                 more = True
                 break
             numbers.append(number)
-        return self._render(
+        return self.render(
             request,
             "phones.html",
             cards=[self._card(number, signed_in, language) for number in numbers],
             phones=len(store.phones),
             messages=len(store.messages),
+            calls=len(self.gateway.calls.store.calls),
+            calls_of=CALL_TEXTS[language]["calls_of"],
             q=ending,
             page=max(1, page),
             more=more,
@@ -170,21 +178,21 @@ class Pages:
         number = self._number(request.match_info["token"])
         if number is None:
             raise web.HTTPFound("/")
-        store, signed_in, language = self.gateway.store, self._signed_in(request), self._language(request)
+        store, signed_in, language = self.gateway.store, self.signed_in(request), self.language(request)
         seqs = store.phones[number][-MESSAGES_A_PHONE:]
         shown = [self._show(store.messages[seq], signed_in, language) for seq in seqs]
-        return self._render(request, "phone.html", card=self._card(number, signed_in, language), thread=shown)
+        return self.render(request, "phone.html", card=self._card(number, signed_in, language), thread=shown)
 
     async def reply(self, request: web.Request) -> web.Response:
         """The phone writes back; only for who is signed in."""
         number = self._number(request.match_info["token"])
-        if number is None or not self._signed_in(request):
+        if number is None or not self.signed_in(request):
             raise web.HTTPSeeOther("/")
         form = await request.post()
         body = str(form.get("body", "")).strip()
         if body:
             await self.gateway.phone_writes(number, body)
-        raise web.HTTPSeeOther(f"/phones/{request.match_info['token']}?lang={self._language(request)}")
+        raise web.HTTPSeeOther(f"/phones/{request.match_info['token']}?lang={self.language(request)}")
 
     async def sign_in(self, request: web.Request) -> web.Response:
         """Sign in with the gateway's secret."""
@@ -192,7 +200,7 @@ class Pages:
         return self._signed(request, str(form.get("secret", "")))
 
     def _signed(self, request: web.Request, secret: str) -> web.Response:
-        language = self._language(request)
+        language = self.language(request)
         right = bool(self.gateway.secret) and hmac.compare_digest(secret.encode(), self.gateway.secret.encode())
         answer = web.Response(status=303, headers={"Location": f"/?lang={language}" + ("" if right else "&wrong=1")})
         if right:
@@ -201,6 +209,6 @@ class Pages:
 
     async def sign_out(self, request: web.Request) -> web.Response:
         """Forget who was signed in."""
-        answer = web.Response(status=303, headers={"Location": f"/?lang={self._language(request)}"})
+        answer = web.Response(status=303, headers={"Location": f"/?lang={self.language(request)}"})
         answer.del_cookie(COOKIE)
         return answer

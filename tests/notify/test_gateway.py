@@ -124,7 +124,7 @@ def test_the_phones_are_masked_until_one_signs_in(own: Gateway) -> None:
     made.messages.create(to=number(91), from_="+8602200001234", body="<script>alert(1)</script>/c/secret-token")
     close(made)
     html = page(own)
-    assert 'lang="zh-CN"' in html and "本机短信网关" in html
+    assert 'lang="zh-CN"' in html and "本机短信与电话网关" in html
     assert "164****0100" in html and number(90)[3:] not in html
     assert 'class="badge">演练<' in html
     assert "e.cn/c/abc" not in html and "secret-token" not in html
@@ -135,7 +135,7 @@ def test_the_phones_are_masked_until_one_signs_in(own: Gateway) -> None:
         signed = answer.read().decode()
     assert number(90) in signed and "https://e.cn/c/abc" in signed
     assert "口令不对" in page(own, "/?wrong=1")
-    assert "Local SMS gateway" in page(own, "/?lang=en")
+    assert "Local SMS and call gateway" in page(own, "/?lang=en")
     token = html.split("/phones/")[1].split("?")[0]
     assert "164****0101" in page(own, f"/phones/{token}")
     assert own.control()["phones"] == 2

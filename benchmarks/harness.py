@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 import hmac
+import json
 import os
 import re
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from kernel.db import Database, make_engine, metadata, now  # noqa: E402
 from notify import service  # noqa: E402
 from notify.channels.twilio_sms import TwilioSms  # noqa: E402
 from notify.engine import Engine  # noqa: E402
-from notify.models import Kind  # noqa: E402
+from notify.models import EngineBeat, Kind  # noqa: E402
 from notify.ports import Ports  # noqa: E402
 from notify.settings import EngineSettings, TwilioAccount  # noqa: E402
 
@@ -35,6 +36,8 @@ SECRET = "benchmark-secret"
 KEY = bytes(range(32))
 TEXT = "台风蓝色预警：今晚有大风和短时强降雨，请住在低洼处的居民收好门前物品，关好门窗，不要外出，听从村干部安排。"
 SIGNATURE = "静海应急"
+FROM = "+8602200001234"
+BODY = f"【{SIGNATURE}】{TEXT}"
 side = sa.MetaData()
 person = sa.Table(
     "bench_person",
@@ -112,6 +115,13 @@ def fresh(url: str) -> Database:
     return Database(engine)
 
 
+def empty_ledger(database: Database) -> None:
+    """The ledger as new, the people kept: each run begins with the same."""
+    for owner, tables in ((metadata, list(metadata.tables.values())), (side, [entry])):
+        owner.drop_all(database.engine, tables=tables)
+        owner.create_all(database.engine, tables=tables)
+
+
 def populate(database: Database, people: int) -> None:
     """Residents with sealed numbers in 425 villages."""
     cipher, index = AESGCM(KEY), Index()
@@ -131,9 +141,11 @@ def populate(database: Database, people: int) -> None:
             )
         with database.write() as session:
             session.execute(sa.insert(person), rows)
+    with database.write() as session:
+        session.execute(sa.text("ANALYZE"))
 
 
-def recipients(limit: int) -> sa.Select[tuple[object, ...]]:
+def recipients(people: int, first: int = 0) -> sa.Select[tuple[object, ...]]:
     """The select that a room would hand to `notify.service.broadcast`."""
     return sa.select(
         person.c.priority.label("rank"),
@@ -142,25 +154,48 @@ def recipients(limit: int) -> sa.Select[tuple[object, ...]]:
         person.c.id.label("address_key"),
         person.c.number_key,
         sa.literal(1).label("people"),
-    ).where(person.c.id < limit)
+    ).where(person.c.id >= first, person.c.id < first + people)
 
 
-def spec(database: Database, text: str = TEXT) -> service.BroadcastSpec:
-    """A real warning, most urgent."""
+def spec(database: Database, *, priority: int = 0) -> service.BroadcastSpec:
+    """A real warning."""
     until = database.clock.now() + timedelta(hours=2)
-    return service.BroadcastSpec(Kind.ACTUAL, 0, text, until, ["sms"], "benchmark", 1, signature=SIGNATURE)
+    return service.BroadcastSpec(Kind.ACTUAL, priority, TEXT, until, ["sms"], "benchmark", 1, signature=SIGNATURE)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a living process has used: processor seconds, and the most memory at once in MB."""
+
+    seconds: float
+    peak_mb: float
+
+
+def usage(pid: int) -> Usage:
+    """On a shared machine processor time says more than the clock. Zeros where the process is gone."""
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()
+        peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text("utf-8"))
+    except OSError:
+        return Usage(0.0, 0.0)
+    seconds = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    return Usage(seconds, int(peak.group(1)) / 1024 if peak else 0.0)
 
 
 class GatewayProcess:
-    """The local gateway in a process of its own."""
+    """A gateway in a process of its own: `instant` (this folder's) or `local` (the product's, receipts off)."""
 
-    def __init__(self, record: Path, *options: str):
-        record.unlink(missing_ok=True)
-        self.record = record
+    def __init__(self, which: str, folder: Path, latency_ms: float = 0.0):
+        self.record = folder / "gateway.record"
+        self.record.unlink(missing_ok=True)
+        self.which = which
         environment = {**os.environ, "GATEWAY_AUTH_TOKEN": TOKEN, "GATEWAY_SECRET": SECRET}
-        command = [sys.executable, "-m", "notify.gateway", "--port", "0", "--record", str(record), "--account", ACCOUNT]
+        program = [str(Path(__file__).with_name("instant_gateway.py"))]
+        if which == "local":
+            program = ["-m", "notify.gateway", "--receipts", "none"]
+        options = ["--port", "0", "--record", str(self.record), "--account", ACCOUNT, "--latency-ms", str(latency_ms)]
         self.process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
+            [sys.executable, *program, *options], stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
         )
         assert self.process.stdout is not None
         found = re.search(r"http://\S+", self.process.stdout.readline())
@@ -168,29 +203,78 @@ class GatewayProcess:
             raise RuntimeError("the gateway did not start")
         self.url = found.group()
 
-    def taken(self) -> list[str]:
-        """The numbers on the gateway's own record, in order, doubles included."""
-        import json
+    def taken(self) -> list[tuple[float, str]]:
+        """When it took which number, by its own record, in order, doubles included."""
+        if self.which == "local":
+            lines = (json.loads(line) for line in self.record.read_text("utf-8").splitlines())
+            return [(float(line[5]), str(line[2])) for line in lines if line[0] == "m"]
+        # A message that is just being written may be half a line; it is whole the next time.
+        lines_ = (line.split(" ") for line in self.record.read_text("ascii").split("\n")[:-1])
+        return [(float(at), "+" + to.removeprefix("%2B")) for at, to in lines_]
 
-        lines = (json.loads(line) for line in self.record.read_text("utf-8").splitlines())
-        return [line[2] for line in lines if line[0] == "m"]
+    def usage(self) -> Usage:
+        """Its own processor time and memory."""
+        return usage(self.process.pid)
 
-    def ready(self) -> bool:
-        with urllib.request.urlopen(f"{self.url}/", timeout=5) as answer:
-            return answer.status == 200
+    def __enter__(self) -> GatewayProcess:
+        return self
 
-    def stop(self) -> None:
+    def __exit__(self, *_: object) -> None:
         self.process.terminate()
         self.process.wait(10)
 
 
+class EngineProcesses:
+    """So many engines on one database, ready when the block ends its first line; stopped at its end."""
+
+    def __init__(self, database: Database, gateway: GatewayProcess, count: int, rate: float, profile: str | None = None):
+        url = database.engine.url.render_as_string(hide_password=False)
+        command = [sys.executable, str(Path(__file__)), url, gateway.url, "--rate", str(rate)]
+        self.database = database
+        self.running = [
+            subprocess.Popen([*command, *(["--profile", profile] if profile and not i else [])]) for i in range(count)
+        ]
+
+    def __enter__(self) -> EngineProcesses:
+        ends = time.monotonic() + 60
+        while time.monotonic() < ends:
+            with self.database.read() as session:
+                if (session.scalar(sa.select(sa.func.count()).select_from(EngineBeat)) or 0) >= len(self.running):
+                    break
+            self.check()
+            time.sleep(0.05)
+        else:
+            self.__exit__()
+            raise RuntimeError("the engines did not start")
+        # Engines learn of each other, and so of their part of the account's rate, with the next sign of life.
+        time.sleep(EngineSettings().beat_seconds + 0.5 if len(self.running) > 1 else 0.3)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.running:
+            process.terminate()
+        for process in self.running:
+            process.wait(60)
+
+    def check(self) -> None:
+        """Raises RuntimeError when an engine has died: a run without it would say nothing."""
+        if any(process.poll() is not None for process in self.running):
+            self.__exit__()
+            raise RuntimeError("an engine died")
+
+    def usage(self) -> Usage:
+        """All engines' processor time; the memory of the largest."""
+        each = [usage(process.pid) for process in self.running]
+        return Usage(sum(one.seconds for one in each), max(one.peak_mb for one in each))
+
+
 def account(gateway_url: str, rate: float) -> TwilioAccount:
     """The gateway as an account."""
-    return TwilioAccount(ACCOUNT, TOKEN, gateway_url, from_number="+8602200001234", messages_per_second=rate)
+    return TwilioAccount(ACCOUNT, TOKEN, gateway_url, from_number=FROM, messages_per_second=rate)
 
 
 def main() -> None:
-    """An engine process: `harness.py DATABASE-URL GATEWAY-URL RATE [PROFILE]`."""
+    """An engine process: `harness.py DATABASE-URL GATEWAY-URL --rate RATE [--profile FILE]`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("database")
     parser.add_argument("gateway")
@@ -210,7 +294,6 @@ def main() -> None:
         profile.dump_stats(options.profile)
     else:
         engine.run_forever()
-    time.sleep(0)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The benchmarks with their paired baselines: `python benchmarks/run.py [--smoke]`; writes `benchmarks/results.json`.
+"""The benchmarks with their paired baselines; results go to `benchmarks/results.json`.
 
-Each engine and the gateway run in processes of their own. The baseline in the same run is the straightforward script:
-ORM rows, `client.messages.create` in a loop, a commit per row, against the same gateway.
+`run.py` measures everything, `--only` some of it, `--smoke` everything tiny, `--table` prints the last results as
+Markdown and measures nothing. `benchmarks/README.md` says what each scenario is and what it is compared with.
 """
 
 from __future__ import annotations
@@ -10,199 +10,188 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import celery_baseline
 import harness
-import sqlalchemy as sa
-
-from kernel.db import Database
-from notify import service
-from notify.models import Delivery, DeliveryState
+import scenarios
+import table
 
 RESULTS = Path(__file__).parent / "results.json"
+SCENARIOS = ("ledger", "handover", "ceiling", "celery", "rate", "first", "memory")
+SMOKE = {
+    "messages": 300,
+    "baseline": 40,
+    "ledger": 2_000,
+    "rate_seconds": 1.0,
+    "rates": [250.0],
+    "latencies": [0.0],
+    "small": 200,
+    "routine": 1_000,
+    "repeat": 1,
+}
 
 
-@contextmanager
-def engines(url: str, gateway: str, count: int, rate: float, profile: str | None) -> Iterator[list[Any]]:
-    """So many engine processes, stopped at the end."""
-    command = [sys.executable, str(Path(harness.__file__)), url, gateway, "--rate", str(rate)]
-    if profile:
-        command += ["--profile", profile]
-    running = [subprocess.Popen(command) for _ in range(count)]
-    try:
-        yield running
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait(60)
+def numbers(text: str) -> list[float]:
+    """`500,1000` as numbers."""
+    return [float(word) for word in text.split(",")]
 
 
-def cpu_seconds(pid: int) -> float:
-    """Processor time that a living process has used: on a shared machine it says more than the clock."""
-    try:
-        words = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()
-    except OSError:
-        return 0.0
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+def names(text: str) -> set[str]:
+    """Scenario names; an unknown one is refused."""
+    wanted = set(text.split(","))
+    if wanted - set(SCENARIOS):
+        raise argparse.ArgumentTypeError(f"not a scenario: {', '.join(sorted(wanted - set(SCENARIOS)))}")
+    return wanted
 
 
-def ledger(database: Database, people: int) -> dict[str, Any]:
-    """Enter a broadcast to everybody, in one transaction."""
-    began = time.perf_counter()
-    with database.write() as session:
-        record = service.broadcast(session, harness.spec(database), harness.recipients(people))
-        entered = record.messages
-    seconds = time.perf_counter() - began
-    return {"rows": entered, "seconds": round(seconds, 2), "broadcast": record.id}
-
-
-def hand_over(
-    database: Database,
-    url: str,
-    folder: Path,
-    people: int,
-    count: int,
-    options: list[str],
-    rate: float,
-    profile: str | None,
-) -> dict[str, Any]:
-    """Ledger, then engines until nothing waits, then the comparison with the gateway's own record."""
-    load = os.getloadavg()[0]
-    gateway = harness.GatewayProcess(folder / "gateway.jsonl", "--receipts", "none", *options)
-    try:
-        with engines(url, gateway.url, count, rate, profile) as running:
-            time.sleep(2.0)
-            entered = ledger(database, people)
-            began = time.perf_counter()
-            first = None
-            while True:
-                time.sleep(0.25 if first else 0.02)
-                with database.read() as session:
-                    tally = service.tallies(session, [entered["broadcast"]])
-                if first is None and tally.by_state[DeliveryState.QUEUED] < tally.messages:
-                    first = time.perf_counter() - began
-                done = tally.by_state[DeliveryState.SUBMITTED]
-                if not tally.waiting and not tally.by_state[DeliveryState.UNKNOWN]:
-                    break
-                if time.perf_counter() - began > 1800:
-                    break
-            seconds = time.perf_counter() - began
-            engine_cpu = sum(cpu_seconds(process.pid) for process in running)
-        gateway_cpu = cpu_seconds(gateway.process.pid)
-        numbers = gateway.taken()
-    finally:
-        gateway.stop()
-    return {
-        "ledger": entered,
-        "engines": count,
-        "messages": people,
-        "handed_over": done,
-        "seconds": round(seconds, 2),
-        "per_second": round(done / seconds),
-        "engine_cpu_seconds": round(engine_cpu, 2),
-        "gateway_cpu_seconds": round(gateway_cpu, 2),
-        "per_engine_cpu_second": round(done / max(0.01, engine_cpu)),
-        "load_before": round(load, 2),
-        "first_intent_seconds": round(first or 0, 2),
-        "lost": people - len(set(numbers)),
-        "doubled": len(numbers) - len(set(numbers)),
-    }
-
-
-def straightforward(database: Database, folder: Path, messages: int, options: list[str]) -> dict[str, Any]:
-    """What one would write first: a row at a time, the stock client, a commit each."""
-    from sqlalchemy.orm import Session
-    from twilio.rest import Client
-
-    gateway = harness.GatewayProcess(folder / "baseline.jsonl", "--receipts", "none", *options)
-    ports_book = harness.Book(database)
-    with database.write() as session:
-        record = service.broadcast(session, harness.spec(database), harness.recipients(messages))
-    client = Client(harness.ACCOUNT, harness.TOKEN)
-    client.api.base_url = gateway.url
-    began = time.perf_counter()
-    try:
-        with Session(database.engine) as session:
-            ids = session.scalars(sa.select(Delivery.id).where(Delivery.broadcast_id == record.id)).all()
-            session.rollback()
-            for delivery_id in ids:
-                row = session.get_one(Delivery, delivery_id)
-                sealed = session.execute(
-                    sa.select(harness.person.c.sealed).where(harness.person.c.id == row.address_key)
-                ).scalar_one()
-                aad = b"phone:%d" % row.address_key
-                to = ports_book.cipher.decrypt(sealed[:12], sealed[12:], aad).decode()
-                row.state = DeliveryState.CLAIMED
-                session.commit()
-                sent = client.messages.create(to=to, from_="+8602200001234", body=f"【静海应急】{record.text}")
-                row.state, row.provider_ref = DeliveryState.SUBMITTED, sent.sid
-                session.commit()
-    finally:
-        gateway.stop()
-    seconds = time.perf_counter() - began
-    return {"messages": messages, "seconds": round(seconds, 2), "per_second": round(messages / seconds)}
-
-
-def main() -> int:
-    """Run what was asked for and write it down."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--smoke", action="store_true", help="a few hundred messages: does it still run")
-    parser.add_argument("--messages", type=int, default=100_000)
-    parser.add_argument("--ledger", type=int, default=787_106)
-    parser.add_argument("--baseline", type=int, default=2_000)
-    parser.add_argument("--engines", type=int, default=1)
-    parser.add_argument("--latency-ms", type=float, default=0.0)
-    parser.add_argument("--rate", type=float, default=1e9)
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", type=names, default=set(SCENARIOS), metavar=",".join(SCENARIOS))
+    parser.add_argument("--smoke", action="store_true", help="every scenario tiny: does it still run")
+    parser.add_argument("--table", action="store_true", help="print the last results as Markdown and measure nothing")
+    parser.add_argument("--gateway", choices=["instant", "local"], default="instant", help="which gateway answers")
+    parser.add_argument("--engines", type=numbers, default=[1.0, 2.0])
+    parser.add_argument("--latencies", type=numbers, default=[0.0, 100.0], help="of the gateway, in ms")
+    parser.add_argument("--messages", type=int, default=60_000, help="a hand-over of an engine and of the ceiling")
+    parser.add_argument("--baseline", type=int, default=2_000, help="messages of the slow baselines")
+    parser.add_argument("--ledger", type=int, default=787_106, help="the whole district")
+    parser.add_argument("--small", type=int, default=10_000, help="the small broadcast of `memory` and `first`")
+    parser.add_argument("--routine", type=int, default=200_000, help="waiting when an urgent one comes in (`first`)")
+    parser.add_argument("--rates", type=numbers, default=[500.0, 1000.0, 2500.0])
+    parser.add_argument("--rate-seconds", type=float, default=20.0)
+    parser.add_argument("--rate-latency", type=float, default=100.0)
+    parser.add_argument("--repeat", type=int, default=3, help="runs of ledger, handover, its baselines and rate")
     parser.add_argument("--postgres", default=os.environ.get("EMERGENCY_BENCH_POSTGRES_URL"))
-    parser.add_argument("--only-postgres", action="store_true")
+    parser.add_argument("--databases", default="sqlite,postgresql", help="one of them, or both")
+    parser.add_argument("--redis", default=os.environ.get("EMERGENCY_BENCH_REDIS_URL", "redis://127.0.0.1:6379/15"))
     parser.add_argument("--profile", help="write the first engine's cProfile here")
+    parser.add_argument("--waits", action="store_true", help="also what the engines wait for in PostgreSQL")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     if options.smoke:
-        options.messages, options.ledger, options.baseline = 400, 2_000, 50
+        vars(options).update(SMOKE)
+    options.engines = [int(count) for count in options.engines]
+    return options
+
+
+def everybody(options: argparse.Namespace) -> int:
+    """How many people the scenarios asked for need."""
+    wanted: set[str] = options.only
+    sizes = [options.messages, options.baseline, 100]
+    if wanted & {"ledger", "memory"}:
+        sizes.append(options.ledger)
+    if "first" in wanted:
+        sizes += [options.small, options.routine + min(options.small, 1000)]
+    if "rate" in wanted:
+        sizes.append(int(max(options.rates) * options.rate_seconds) + 20)
+    return max(sizes)
+
+
+def one_database(setting: scenarios.Setting, options: argparse.Namespace) -> dict[str, Any]:
+    """All scenarios asked for on one database."""
+    wanted: set[str] = options.only
+    result: dict[str, Any] = {}
+    if "ledger" in wanted:
+        scenarios.say("  ledger")
+        result["ledger"] = scenarios.ledger(setting, options.ledger)
+    if wanted & {"handover", "ceiling", "celery"}:
+        result["handover"] = [
+            scenarios.paired(setting, options.messages, options.baseline, count, latency, wanted)
+            for latency in options.latencies
+            for count in options.engines
+        ]
+    if "rate" in wanted:
+        result["rate"] = [
+            scenarios.rate(setting, rate, count, options.rate_seconds, options.rate_latency)
+            for rate in options.rates
+            for count in options.engines
+        ]
+    if "first" in wanted:
+        scenarios.say("  first message")
+        result["first"] = scenarios.first(setting, options.small, options.routine, 2 if options.smoke else 7)
+    if "memory" in wanted:
+        result["memory"] = scenarios.memory(setting, [options.small, options.ledger], max(options.engines))
+    return result
+
+
+def broken(report: dict[str, Any]) -> list[str]:
+    """Where somebody was lost or doubled: such a run has no speed."""
+    faults = []
+    for name, result in report["databases"].items():
+        rows = [run["engine"] for pair in result.get("handover", []) for run in pair["runs"] if "engine" in run]
+        rows += [run for rate in result.get("rate", []) for run in rate["runs"]] + result.get("memory", [])
+        for row in rows:
+            if row["lost"] or row["doubled"] or row["handed_over"] != row["messages"]:
+                faults.append(f"{name}: {row['lost']} lost, {row['doubled']} doubled of {row['messages']}")
+    return faults
+
+
+def main() -> int:
+    """Run what was asked for and write it down. Exit status 1 where somebody was lost or doubled."""
+    options = arguments()
+    if options.table:
+        print(table.markdown(json.loads(options.output.read_text("utf-8"))))
+        return 0
+    began = time.monotonic()
     report: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(["python", "benchmarks/run.py", *sys.argv[1:]]),
         "smoke": options.smoke,
+        "gateway": options.gateway,
+        "repeat": options.repeat,
         "python": platform.python_version(),
         "cores": os.cpu_count(),
-        "command": " ".join(["python", "benchmarks/run.py", *sys.argv[1:]]),
-        "runs": {},
+        "load_before": round(os.getloadavg()[0], 2),
+        "skipped": {},
+        "databases": {},
     }
-    with tempfile.TemporaryDirectory() as scratch:
+    celery = None
+    if "celery" in options.only:
+        try:
+            celery = celery_baseline.prepare(options.redis)
+        except celery_baseline.Skipped as reason:
+            report["skipped"]["celery"] = str(reason)
+            scenarios.say(f"the Celery baseline is skipped: {reason}")
+    with tempfile.TemporaryDirectory(prefix="emergency-bench-") as scratch:
         folder = Path(scratch)
-        targets = {} if options.only_postgres else {"sqlite": f"sqlite:///{folder / 'bench.db'}"}
-        if options.postgres:
+        chosen = options.databases.split(",")
+        targets = {"sqlite": f"sqlite:///{folder / 'bench.db'}"} if "sqlite" in chosen else {}
+        if options.postgres and "postgresql" in chosen:
             targets["postgresql"] = options.postgres
+        elif "postgresql" in chosen:
+            report["skipped"]["postgresql"] = "no --postgres and no EMERGENCY_BENCH_POSTGRES_URL"
         for name, url in targets.items():
+            scenarios.say(f"{name}: {everybody(options)} people")
             database = harness.fresh(url)
-            harness.populate(database, max(options.messages, options.ledger))
-            faults = ["--latency-ms", str(options.latency_ms)]
-            run: dict[str, Any] = {"latency_ms": options.latency_ms}
-            run["hand_over"] = hand_over(
-                database, url, folder, options.messages, options.engines, faults, options.rate, options.profile
+            harness.populate(database, everybody(options))
+            setting = scenarios.Setting(
+                database,
+                folder,
+                options.gateway,
+                options.repeat,
+                options.profile,
+                celery,
+                options.redis,
+                options.waits,
             )
-            if options.baseline:
-                run["straightforward"] = straightforward(database, folder, options.baseline, faults)
-                run["ratio"] = round(run["hand_over"]["per_second"] / max(1, run["straightforward"]["per_second"]), 1)
-            if options.ledger:
-                run["ledger"] = ledger(database, options.ledger)
-            report["runs"][name] = run
+            report["databases"][name] = one_database(setting, options)
             database.engine.dispose()
-    options.output.write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n", "utf-8")
-    print(json.dumps(report, ensure_ascii=False, indent=2))
-    bad = any(run["hand_over"]["lost"] or run["hand_over"]["doubled"] for run in report["runs"].values())
-    return 1 if bad else 0
+            report["seconds"] = round(time.monotonic() - began)
+            options.output.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    print(table.markdown(report))
+    faults = broken(report)
+    for fault in faults:
+        print(f"BROKEN {fault}")
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

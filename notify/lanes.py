@@ -128,7 +128,7 @@ def settle(session: Session, ports: Ports, results: Sequence[Result], change: le
         records[row.broadcast_id] = result.lane.record
         if sent.raw:
             odd.append((row.id, row.channel, sent.raw))
-        if row.id not in moved:
+        if (row.id, row.attempt + 1) not in moved:
             if sent.answer in (Answer.ACCEPTED, Answer.REFUSED):
                 late.append((row.id, state, sent.ref, sent.reason))
             continue
@@ -149,7 +149,7 @@ def settle(session: Session, ports: Ports, results: Sequence[Result], change: le
     counters.note_results(
         session,
         ports.metrics,
-        [(r.lane.record, r.row.channel, _STATES[r.sent.answer], r.row.id in moved) for r in results],
+        [(r.lane.record, r.row.channel, _STATES[r.sent.answer], (r.row.id, r.row.attempt + 1) in moved) for r in results],
     )
     for broadcast_id, settled in final.items():
         ports.outcomes.settled(session, records[broadcast_id], settled)

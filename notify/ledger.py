@@ -184,22 +184,25 @@ def intend(session: Session, intents: Sequence[tuple[int, str, str | None]]) -> 
     return {row[0] for row in result.all()}
 
 
-def settle(session: Session, results: Sequence[tuple[int, int, DeliveryState, str | None, str | None]]) -> set[int]:
+def settle(
+    session: Session, results: Sequence[tuple[int, int, DeliveryState, str | None, str | None]]
+) -> set[tuple[int, int]]:
     """Store results `(id, attempt, state, reference, reason)` of intents of ours.
 
     The attempt fences: a result of an attempt that somebody else has taken over since changes nothing here. Returns
-    the ids that moved; tallies are the caller's.
+    `(id, attempt)` of those that moved; tallies are the caller's. One batch may hold two attempts of one delivery: an
+    engine that was frozen may have taken its own block over, and only one of the two moves it.
     """
     result = bulk.execute(
         session,
         "UPDATE delivery SET state = r.s, provider_ref = coalesce(r.p, provider_ref), reason = r.e, changed_at = :at"
         " FROM {rows} AS r WHERE delivery.id = r.i AND delivery.attempt = r.a AND delivery.state = 'claimed'"
-        " RETURNING id",
+        " RETURNING id, attempt",
         _SETTLE_COLUMNS,
         [[i, attempt, state.value, ref, reason] for i, attempt, state, ref, reason in results],
         at=now(session),
     )
-    return {row[0] for row in result.all()}
+    return {(row[0], row[1]) for row in result.all()}
 
 
 def land(session: Session, moves: Iterable[Move], only_from: frozenset[DeliveryState] | None = None) -> list[Delivery]:

@@ -285,7 +285,7 @@ def main() -> int:
     parser.add_argument("--baseline", type=int, default=2_000)
     parser.add_argument("--connections", type=int, default=50)
     parser.add_argument("--workers", type=int, default=2, help="web processes on PostgreSQL; on SQLite always one")
-    parser.add_argument("--threads", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=16)
     parser.add_argument("--port", type=int, default=8660)
     parser.add_argument("--postgres", default=os.environ.get("EMERGENCY_BENCH_POSTGRES_URL"))
     parser.add_argument("--only-postgres", action="store_true")

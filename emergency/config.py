@@ -62,7 +62,7 @@ class Server:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
-    threads: int = 8
+    threads: int = 16
     max_upload_mb: int = 64
     trusted_proxies: int = 0
 

@@ -63,6 +63,9 @@ lock: ## resolve the dependencies again (needs uv)
 	  case "$$extra" in "") out=requirements.lock;; "--extra test") out=requirements-test.lock;; *) out=requirements-check.lock;; esac; \
 	  uv pip compile pyproject.toml $$extra --universal --python-version 3.11 --generate-hashes --no-annotate \
 	    --custom-compile-command "make lock" -q -o $$out; done
+	@# the Celery baseline of the benchmarks: its own environment, because it wants older packages than the product
+	@uv pip compile benchmarks/requirements-bench.in --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" -q -o requirements-bench.lock
 
 clean: ## remove what was installed (never instance/)
 	rm -rf $(VENV) *.egg-info

@@ -184,8 +184,9 @@ class Notify:
 
     def takes_replies(self, *, exercise: bool) -> bool:
         """Whether a text of this kind can be answered by text: the account says so, or the local gateway carries it."""
-        account: Twilio = self.twilio.exercise if exercise else self.twilio
-        return account.two_way if account.configured else self.gateway.enabled
+        accounts = (self.twilio.exercise if exercise else self.twilio).all.values()
+        # Which of several carries a text is not known when it is written: all of them must take replies.
+        return all(account.two_way for account in accounts) if accounts else self.gateway.enabled
 
 
 @dataclass(frozen=True)

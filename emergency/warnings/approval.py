@@ -128,7 +128,7 @@ def _issue(
             text=text,
             sent=sent,
             identifier=identifier,
-            recipients=audience.recipients(session, targets, warning.audience),
+            recipients=audience.recipients(session, targets, warning.audience, real=counting.is_real(warning)),
             valid_until=warning.expires,
             values={
                 "approved_version": version,

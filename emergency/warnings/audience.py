@@ -23,7 +23,8 @@ from emergency.warnings.area import Targets, id_set, resident_filter, shape_filt
 from emergency.warnings.models import Audience
 
 COLUMNS = ("rank", "recipient", "division", "address_key", "number_key", "people")
-UNREACHABLE = (PhoneState.NONE, PhoneState.INVALID, PhoneState.OPTED_OUT)
+NO_NUMBER = (PhoneState.NONE, PhoneState.INVALID)
+UNREACHABLE = (*NO_NUMBER, PhoneState.OPTED_OUT)
 _AFTER_POSTS = 10
 """Ranks of posts lie below; residents come by priority class, then by distance."""
 
@@ -54,16 +55,19 @@ class Count:
         return self.without_phone + self.invalid_phone + self.opted_out
 
 
-def recipients(session: Session, targets: Targets, audience: Audience) -> sa.Select[Any]:
-    """The rows for the ledger: `rank, recipient, division, address_key, number_key, people`, one a number."""
+def recipients(session: Session, targets: Targets, audience: Audience, *, real: bool = False) -> sa.Select[Any]:
+    """The rows for the ledger: `rank, recipient, division, address_key, number_key, people`, one a number.
+
+    A real warning goes to numbers that refuse messages too (突发事件应对法 arts. 64-65); an exercise does not.
+    """
     if audience is Audience.RESIDENTS:
-        return _residents(session, targets)
-    told = _posts(session, targets)
+        return _residents(session, targets, real)
+    told = _posts(session, targets, real)
     if audience is Audience.POSTS:
         return told
     # One pass over both, grouped by number once. Two joins of the sides would each look for a match of 500,000
     # numbers without an index: minutes instead of seconds.
-    post, home = told.subquery("at_posts"), _at_home(session, targets)
+    post, home = told.subquery("at_posts"), _at_home(session, targets, real)
     nothing, number, word = sa.null(), sa.BigInteger, sa.Text
     both = sa.union_all(
         sa.select(
@@ -92,23 +96,24 @@ def recipients(session: Session, targets: Targets, audience: Audience) -> sa.Sel
     ).group_by(both.c.number_key)
 
 
-def _at_home(session: Session, targets: Targets) -> sa.Subquery:
+def _at_home(session: Session, targets: Targets, real: bool) -> sa.Subquery:
     return residents.numbers(
         codes=targets.codes,
         also=shape_filter(session, targets) if targets.resident_ids else None,
         near=geometry.hazard_points(targets.area),
+        warned=real,
     ).subquery("at_home")
 
 
-def _posts(session: Session, targets: Targets) -> sa.Select[Any]:
+def _posts(session: Session, targets: Targets, real: bool) -> sa.Select[Any]:
     codes = targets.post_codes
     if not targets.unit_ids:
-        told = posts.recipients(codes).subquery("posts_told")
+        told = posts.recipients(codes, warned=real).subquery("posts_told")
         return sa.select(*(told.c[name] for name in COLUMNS))
     # One number may stand behind a unit's post and a village's: whoever is meant by either keeps it.
     of_units = Post.unit_id.in_(id_set(session, targets.unit_ids))
     homes = list(session.scalars(sa.select(Post.division_code).where(of_units).distinct()))
-    told = posts.recipients([*codes, *homes]).subquery("posts_told")
+    told = posts.recipients([*codes, *homes], warned=real).subquery("posts_told")
     meant = (
         sa.select(Contact.phone_index)
         .join(PostHolder, PostHolder.contact_id == Contact.id)
@@ -118,19 +123,20 @@ def _posts(session: Session, targets: Targets) -> sa.Select[Any]:
     return sa.select(*(told.c[name] for name in COLUMNS)).where(told.c.number_key.in_(meant))
 
 
-def _residents(session: Session, targets: Targets) -> sa.Select[Any]:
+def _residents(session: Session, targets: Targets, real: bool) -> sa.Select[Any]:
     rows = residents.recipients(
         codes=targets.codes,
         also=shape_filter(session, targets) if targets.resident_ids else None,
         near=geometry.hazard_points(targets.area),
+        warned=real,
     ).subquery("at_home_rows")
     rank = rows.c.rank + _AFTER_POSTS
     return sa.select(rank.label("rank"), *(rows.c[name] for name in COLUMNS[1:]))
 
 
-def count(session: Session, targets: Targets, audience: Audience) -> Count:
+def count(session: Session, targets: Targets, audience: Audience, *, real: bool = False) -> Count:
     """How many numbers, people, and people without a usable number, in all and by division."""
-    rows = recipients(session, targets, audience).subquery("counted")
+    rows = recipients(session, targets, audience, real=real).subquery("counted")
     places: dict[str, Place] = {}
     for division, numbers, people in session.execute(
         sa.select(rows.c.division, sa.func.count(), sa.func.sum(rows.c.people)).group_by(rows.c.division)
@@ -139,7 +145,7 @@ def count(session: Session, targets: Targets, audience: Audience) -> Count:
     by_state = dict.fromkeys(UNREACHABLE, 0)
     if audience is not Audience.POSTS:
         for division, state, people in session.execute(
-            unreachable(session, targets, Contact.phone_state, sa.func.count()).group_by(
+            unreachable(session, targets, Contact.phone_state, sa.func.count(), real=real).group_by(
                 Resident.division_code, Contact.phone_state
             )
         ):
@@ -156,10 +162,16 @@ def count(session: Session, targets: Targets, audience: Audience) -> Count:
     )
 
 
-def unreachable(session: Session, targets: Targets, *columns: Any) -> sa.Select[Any]:
-    """Residents of the area whom no message can reach, with their division first: no number, a wrong one, opted out."""
+def unreachable(session: Session, targets: Targets, *columns: Any, real: bool = False) -> sa.Select[Any]:
+    """Residents of the area whom no message can reach, with their division first: no number, a wrong one.
+
+    Who opted out is among them for an exercise; a real warning is tried, and what the carrier refuses has failed.
+    """
     return (
         sa.select(Resident.division_code, *columns)
         .join(Contact, Contact.id == Resident.contact_id)
-        .where(Resident.id.in_(resident_filter(session, targets)), Contact.phone_state.in_(UNREACHABLE))
+        .where(
+            Resident.id.in_(resident_filter(session, targets)),
+            Contact.phone_state.in_(NO_NUMBER if real else UNREACHABLE),
+        )
     )

@@ -22,7 +22,7 @@ from emergency.warnings import area as areas
 from emergency.warnings import audience, geometry
 from emergency.warnings.area import Targets
 from emergency.warnings.audience import Count
-from emergency.warnings.models import Warning
+from emergency.warnings.models import Warning, WarningStatus
 from kernel.errors import DomainError
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -38,7 +38,12 @@ class Ready:
 
 
 def _of(warning: Warning) -> tuple[str, str]:
-    return json.dumps(warning.area, sort_keys=True), warning.audience.value
+    return json.dumps(warning.area, sort_keys=True), f"{warning.audience.value} {warning.status.value}"
+
+
+def is_real(warning: Warning) -> bool:
+    """Whether it goes to numbers that refuse messages as well."""
+    return warning.status is WarningStatus.ACTUAL
 
 
 def count(session: Session, warning: Warning, targets: Targets) -> Count:
@@ -46,7 +51,7 @@ def count(session: Session, warning: Warning, targets: Targets) -> Count:
     ready: Ready | None = session.info.get(_READY)
     if ready is not None and ready.of == _of(warning):
         return ready.count
-    return audience.count(session, targets, warning.audience)
+    return audience.count(session, targets, warning.audience, real=is_real(warning))
 
 
 def forget(session: Session) -> None:
@@ -61,7 +66,7 @@ def beforehand(session: Session, warning_id: int) -> Ready | None:
         return None
     try:
         targets = areas.resolve(session, geometry.parse(warning.area))
-        return Ready(_of(warning), audience.count(session, targets, warning.audience))
+        return Ready(_of(warning), audience.count(session, targets, warning.audience, real=is_real(warning)))
     except DomainError:
         return None
 

@@ -19,7 +19,7 @@ from emergency.people.contacts.service import MaskedContact
 from emergency.people.residents.models import Resident
 from emergency.privacy import journal, vault
 from emergency.privacy.journal import Purpose
-from emergency.warnings import access, audience, issuing, reach
+from emergency.warnings import access, audience, counting, issuing, reach
 from emergency.warnings.estimate import division_names, targets_of
 from emergency.warnings.models import (
     AckMethod,
@@ -78,9 +78,9 @@ def _without_phone(database: Database, warning_id: int) -> int:
             targets = targets_of(session, warning)
             rows = list(
                 session.execute(
-                    audience.unreachable(session, targets, Resident.id, Resident.contact_id).where(
-                        Resident.id.not_in(_residents_listed(warning_id))
-                    )
+                    audience.unreachable(
+                        session, targets, Resident.id, Resident.contact_id, real=counting.is_real(warning)
+                    ).where(Resident.id.not_in(_residents_listed(warning_id)))
                 )
             )
     made = 0

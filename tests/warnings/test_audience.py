@@ -9,6 +9,10 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from emergency.http.actor import SYSTEM
+from emergency.people.contacts import service as contacts
+from emergency.people.contacts.models import Contact
+from emergency.people.residents.models import Resident
 from emergency.warnings import area as areas
 from emergency.warnings import audience, geometry
 from emergency.warnings.doors import make_lists
@@ -161,3 +165,25 @@ def test_an_area_is_named_in_words(database: Database, world: World, codes: list
 def test_nobody_there_is_not_an_error(database: Database, world: World, approved: Any) -> None:
     issue = approved(area={"circles": [{"lon": 117.2, "lat": 38.7, "radius_m": 10}]})
     assert (issue.snapshot["numbers"], issue.snapshot["area_words"]) == (0, "静海区划定范围")
+
+
+def test_a_real_warning_goes_to_who_refuses_messages_and_an_exercise_does_not(database: Database, world: World) -> None:
+    with database.write() as session:
+        key = session.scalars(
+            sa.select(Contact.phone_index)
+            .join(Resident, Resident.contact_id == Contact.id)
+            .where(Resident.division_code == VILLAGE, Contact.phone_index.is_not(None))
+            .order_by(Contact.id)
+        ).first()
+        assert key is not None
+        contacts.opt_out(session, actor=SYSTEM, number_key=key, reason="TD")
+    with database.read() as session:
+        targets = areas.resolve(session, geometry.parse({"divisions": [VILLAGE]}))
+        real, drill = (
+            {row.number_key for row in session.execute(audience.recipients(session, targets, who, real=real))}
+            for real, who in ((True, Audience.ALL), (False, Audience.ALL))
+        )
+        assert key in real and real - drill == {key}
+        counted = {real: audience.count(session, targets, Audience.ALL, real=real) for real in (True, False)}
+    assert counted[True].numbers == counted[False].numbers + 1
+    assert counted[True].opted_out == 0 and counted[False].opted_out >= 1

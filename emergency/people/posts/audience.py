@@ -8,14 +8,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from emergency.divisions import rules as division_rules
-from emergency.people.contacts.models import Contact, PhoneState
+from emergency.people.contacts.models import Contact
+from emergency.people.contacts.rules import REACHABLE, WARNED
 from emergency.people.posts.models import Duty, Post, PostHolder, PostState
 
 
-def recipients(codes: Iterable[str], *, duties: Iterable[Duty] | None = None, deputies: bool = False) -> sa.Select[Any]:
+def recipients(
+    codes: Iterable[str], *, duties: Iterable[Duty] | None = None, deputies: bool = False, warned: bool = False
+) -> sa.Select[Any]:
     """Whom a broadcast to the posts of these divisions (and below) reaches, in notify's column shape.
 
     One row a number, responsible posts first; `people` counts the different people behind the number.
+    With `warned` who opted out is in: a real warning is for everybody.
     """
     rank = sa.case((Post.responsible.is_(True), 0), else_=1) + sa.case((PostHolder.order > 0, 2), else_=0)
     base = (
@@ -32,7 +36,7 @@ def recipients(codes: Iterable[str], *, duties: Iterable[Duty] | None = None, de
             division_rules.within_any(Post.division_code, codes),
             Post.state == PostState.HELD,
             Contact.phone_index.is_not(None),
-            Contact.phone_state.in_((PhoneState.UNVERIFIED, PhoneState.VERIFIED)),
+            Contact.phone_state.in_(WARNED if warned else REACHABLE),
         )
     )
     if duties is not None:

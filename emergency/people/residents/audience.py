@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from emergency.divisions import rules as divisions
 from emergency.divisions.models import Division
 from emergency.people.contacts.models import Contact, PhoneState
-from emergency.people.contacts.rules import REACHABLE
+from emergency.people.contacts.rules import REACHABLE, WARNED
 from emergency.people.residents import rules
 from emergency.people.residents.models import Resident
 
@@ -74,6 +74,7 @@ def recipients(
     resident_filter: sa.Select[Any] | None = None,
     also: sa.Select[Any] | None = None,
     near: Sequence[tuple[float, float]] = (),
+    warned: bool = False,
 ) -> sa.Select[Any]:
     """The numbers of an area in notify's shape: rank, recipient, division, address_key, number_key, people.
 
@@ -82,10 +83,16 @@ def recipients(
     Rank: the most urgent priority class behind the number first, then, with the hazard's points `near` as (lon, lat), who lives
     nearest to one of them, by their own point, else by that of
     their village, else by that of its township.
-    Who has no usable number or has opted out is left out; `count_audience` says how many.
+    Who has no usable number or has opted out is left out; `count_audience` says how many. With `warned` who opted out
+    is in: a real warning is for everybody in danger.
     """
     rows = numbers(
-        codes=codes, division_prefixes=division_prefixes, resident_filter=resident_filter, also=also, near=near
+        codes=codes,
+        division_prefixes=division_prefixes,
+        resident_filter=resident_filter,
+        also=also,
+        near=near,
+        warned=warned,
     ).subquery("reachable")
     return sa.select(
         sa.func.min(rows.c.rank).label("rank"),
@@ -104,6 +111,7 @@ def numbers(
     resident_filter: sa.Select[Any] | None = None,
     also: sa.Select[Any] | None = None,
     near: Sequence[tuple[float, float]] = (),
+    warned: bool = False,
 ) -> sa.Select[Any]:
     """As `recipients`, one row a resident and not yet grouped: for who groups them together with others."""
     condition = _wanted([*codes, *division_prefixes], resident_filter, also)
@@ -116,7 +124,7 @@ def numbers(
             Contact.phone_index.label("number_key"),
         )
         .join(Contact, Contact.id == Resident.contact_id)
-        .where(*condition, Contact.phone_state.in_(REACHABLE))
+        .where(*condition, Contact.phone_state.in_(WARNED if warned else REACHABLE))
     )
     if near:
         query = query.join(_HOME, _HOME.code == Resident.division_code, isouter=True)

@@ -227,7 +227,9 @@ class GatewayProcess:
 class EngineProcesses:
     """So many engines on one database, ready when the block ends its first line; stopped at its end."""
 
-    def __init__(self, database: Database, gateway: GatewayProcess, count: int, rate: float, profile: str | None = None):
+    def __init__(
+        self, database: Database, gateway: GatewayProcess, count: int, rate: float, profile: str | None = None
+    ):
         url = database.engine.url.render_as_string(hide_password=False)
         command = [sys.executable, str(Path(__file__)), url, gateway.url, "--rate", str(rate)]
         self.database = database

@@ -58,7 +58,7 @@ class Book:
         before, between, length = frame
         # %2B is a plus and every other character of a number stands for itself: the length is known.
         number = b"+" + to[3:] if to.startswith(b"%2B") else to
-        return b"%b%d\r\n\r\n%b%032x%b%b\"}" % (
+        return b'%b%d\r\n\r\n%b%032x%b%b"}' % (
             b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: ",
             length + len(number),
             before,

@@ -33,6 +33,7 @@ SMOKE = {
     "rate_seconds": 1.0,
     "rates": [250.0],
     "latencies": [0.0],
+    "engines": [2.0],
     "small": 200,
     "routine": 1_000,
     "repeat": 1,

@@ -94,7 +94,9 @@ def _others(databases: dict[str, Any]) -> list[str]:
                 rows.append([name, f"first of {first['urgent']:,} urgent behind {first['routine']:,} routine", words])
         for run in result.get("memory", []):
             words = f"{run['engine_peak_mb']:.0f} MB; done in {run['seconds']:.1f} s, {run['per_second']:,}/s"
-            rows.append([name, f"most memory of an engine, {run['people']:,} people, {run['engines']} engine(s)", words])
+            rows.append(
+                [name, f"most memory of an engine, {run['people']:,} people, {run['engines']} engine(s)", words]
+            )
     return ["### Ledger, first message, memory", "", *_grid(["database", "what", "figure"], rows)] if rows else []
 
 
@@ -158,4 +160,6 @@ def markdown(report: dict[str, Any]) -> str:
         lines += [f"Skipped: {what} ({why}).", ""]
     rows = [run for result in databases.values() for run in result.get("memory", [])]
     full_size = any(run["people"] >= DISTRICT for run in rows)
-    return "\n".join([*lines, *_goals(databases, full_size), *_handover(databases), *_rates(databases), *_others(databases)])
+    return "\n".join(
+        [*lines, *_goals(databases, full_size), *_handover(databases), *_rates(databases), *_others(databases)]
+    )

@@ -9,7 +9,7 @@ OR_SAY := || { echo "The packages could not be installed: is the package index r
 PORT ?= 8000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench check lock clean
+.PHONY: help install demo test faults bench check lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
@@ -46,6 +46,9 @@ demo: install ## the demo district on http://127.0.0.1:8000 with the local gatew
 
 test: $(VENV)/.installed-test ## install and run the tests
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not browser and not slow"
+
+faults: $(VENV)/.installed-test ## random faults for some minutes, then the reckoning (DATABASE=postgresql://…)
+	@$(BIN)/python tools/faults.py --seconds $(or $(SECONDS_OF_FAULTS),180) --database $(or $(DATABASE),sqlite)
 
 bench: $(VENV)/.installed-test ## the benchmarks with their paired baselines
 	@$(BIN)/python benchmarks/run.py --output benchmarks/results.json

@@ -143,6 +143,8 @@ class Engine:
         if handle_signals:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, stopping.set)
+        if failpoints.armed():
+            log.warning("failpoints are armed: this is no production %s", kv(points=",".join(failpoints.armed())))
         log.info("engine runs %s", kv(holder=self.holder, channels=len(self.channels)))
         s = self.settings
         chores = [

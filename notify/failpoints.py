@@ -68,6 +68,11 @@ def arm(text: str) -> None:
     _armed = _parse(text)
 
 
+def armed() -> list[str]:
+    """Which points are armed in this process."""
+    return sorted(_armed)
+
+
 def reach(name: str) -> None:
     """Say that the point `name` is reached. Costs one look-up while nothing is armed."""
     if _armed:

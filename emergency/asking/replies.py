@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from emergency.asking import answers, asking_back, matching, senders, sending
-from emergency.asking.matching import Asked, Verdict
+from emergency.asking.matching import Asked, Choice, Verdict
 from emergency.asking.models import Answer, Link, Means, Question, QuestionStep, Reply, ReplyState, ReplyWhy
 from emergency.asking.rules import AnswerOption
 from emergency.http.actor import SYSTEM, Actor
@@ -95,7 +95,7 @@ class ReplyDesk:
             exercise_only=self._exercise_only(account),
         )
         if verdict.choice is not None and verdict.question_id is not None:
-            counted = _count(session, rows[verdict.question_id], verdict, heard)
+            counted = _count(session, rows[verdict.question_id], verdict.choice, heard)
             if counted is not None:
                 asking_back.settled(session, number_key, verdict.question_id, counted)
                 return "matched"
@@ -164,21 +164,20 @@ def _facts(question: Question, link: Link) -> Asked:
     )
 
 
-def _count(session: Session, row: tuple[Question, Link], verdict: Verdict, heard: _Heard) -> Answer | None:
+def _count(session: Session, row: tuple[Question, Link], choice: Choice, heard: _Heard) -> Answer | None:
     question, link = row
-    assert verdict.choice is not None
-    extra = {"reason": "other"} if verdict.choice.option.needs == "reason" else {}
+    extra = {"reason": "other"} if choice.option.needs == "reason" else {}
     try:
         with session.begin_nested():
             return answers.answer(
                 session,
                 actor=actor_of(link),
                 question_id=question.id,
-                answer=verdict.choice.option.key,
+                answer=choice.option.key,
                 means=MEANS.get(heard.channel, Means.SMS),
                 # The provider's clock is not ours: an answer is never older than its question nor younger than now.
                 at=min(max(heard.at, question.asked_at), now(session)),
-                note=verdict.choice.rest or None,
+                note=choice.rest or None,
                 extra=extra,
                 link=link,
             )

@@ -19,7 +19,10 @@ from kernel.errors import N_
 REASONS = {
     rules.Fault.VACANT: N_("Nobody holds the post %(post)s."),
     rules.Fault.NO_NUMBER: N_("%(post)s has no usable number."),
-    rules.Fault.OPTED_OUT: N_("The number of %(post)s refuses messages."),
+    rules.Fault.OPTED_OUT: N_(
+        "The number of %(post)s refuses messages (it was sent STOP or 退订): duty messages do not reach it, and the carrier "
+        "may block warnings too (21610). Ring the holder; START by text, or proof told to a clerk, takes it back."
+    ),
     rules.Fault.UNVERIFIED: N_("The number of %(post)s has not been verified."),
     rules.Fault.STALE: N_("The number of %(post)s was last verified more than 90 days ago."),
 }

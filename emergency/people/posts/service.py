@@ -50,16 +50,49 @@ from emergency.people.posts.roster import (
     plan_shift,
     shifts,
 )
-from emergency.people.posts.verification import verify
+from emergency.people.posts.verification import take_back_objection, verify
 from emergency.privacy import journal
 from kernel.db import now
 from kernel.errors import N_, Invalid, NotFound
 
 __all__ = [
-    "PostRow", "abolish", "add_deputy", "cancel_shift", "confirm", "contact_of", "correct", "count_faults",
-    "count_posts", "create_post", "edit_post", "find_posts", "get_post", "get_shift", "hand_over", "history",
-    "holders", "list_posts", "note_of", "numbers", "on_duty", "plan_shift", "post_view", "posts", "promote", "recipients",
-    "release", "remove_deputy", "replace_deputy", "restore", "reveal_holder", "set_holder", "shifts", "superior_of", "titles", "verify",
+    "PostRow",
+    "abolish",
+    "add_deputy",
+    "cancel_shift",
+    "confirm",
+    "contact_of",
+    "correct",
+    "count_faults",
+    "count_posts",
+    "create_post",
+    "edit_post",
+    "find_posts",
+    "get_post",
+    "get_shift",
+    "hand_over",
+    "history",
+    "holders",
+    "list_posts",
+    "note_of",
+    "numbers",
+    "on_duty",
+    "plan_shift",
+    "post_view",
+    "posts",
+    "promote",
+    "recipients",
+    "release",
+    "remove_deputy",
+    "replace_deputy",
+    "restore",
+    "reveal_holder",
+    "set_holder",
+    "shifts",
+    "superior_of",
+    "take_back_objection",
+    "titles",
+    "verify",
 ]  # fmt: skip
 
 _CHUNK = 500

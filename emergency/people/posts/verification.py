@@ -72,3 +72,24 @@ def _distrust(session: Session, actor: Actor, contact_id: int) -> None:
             session, contact, PhoneState.UNVERIFIED, allowed=contact_rules.TRANSITIONS, actor=actor,
             field="phone_state", reason="wrong_number", values=values,
         )  # fmt: skip
+
+
+def take_back_objection(session: Session, *, actor: Actor, post_id: int, holder_id: int, reason: str) -> int:
+    """The holder showed that messages are wanted again: the post's number counts as not verified from now on.
+
+    `reason` is what showed it; it is kept, sealed. Returns how many records with that number changed.
+    """
+    actor.require(Permission.POSTS_EDIT)
+    post = holding.in_scope(session, actor, post_id)
+    people = holding.holders(session, [post.id]).get(post.id, [])
+    person = next((p for p in people if p.id == holder_id), None)
+    contact = contacts.get(session, person.contact_id) if person is not None else None
+    if contact is None or contact.phone_index is None:
+        raise Conflict(N_("Nobody holds this post: there is no number to verify."), code="post_vacant")
+    changed = contacts.opt_in(session, actor=actor, number_key=contact.phone_index, reason=reason)
+    journal.record(
+        session, journal.CHANGED, actor=actor, subject=("post", post.id), fields="messages",
+        division=post.division_code,
+    )  # fmt: skip
+    touch(session, "post", post.id)
+    return changed

@@ -56,6 +56,17 @@ def _back(post_id: int, said: str) -> Response:
     return flask.redirect(flask.url_for("holding.show", post_id=post_id), 303)
 
 
+@blueprint.post("/posts/<int:post_id>/messages/<int:holder_id>")
+@requires(Permission.POSTS_EDIT)
+def messages_again(post_id: int, holder_id: int) -> Response:
+    """The holder wants messages again, and showed it: duty messages reach the post once more."""
+    service.take_back_objection(
+        session(), actor=current_actor(), post_id=post_id, holder_id=holder_id,
+        reason=flask.request.form.get("reason", ""),
+    )  # fmt: skip
+    return _back(post_id, _("Messages go to this number again. Verify it by a call."))
+
+
 @blueprint.get("/posts/<int:post_id>")
 @requires(Permission.POSTS_VIEW)
 def show(post_id: int) -> str:

@@ -80,7 +80,11 @@ def show(resident_id: int) -> ResponseReturnValue:
 
 def _show(record: Record) -> str:
     return flask.render_template(
-        "residents/show.html", record=record, priority_label=pages.priority_label, invalid=PhoneState.INVALID
+        "residents/show.html",
+        record=record,
+        priority_label=pages.priority_label,
+        invalid=PhoneState.INVALID,
+        objections=service.objections(session(), record.line.contact_id),
     )
 
 
@@ -201,6 +205,23 @@ def verify(resident_id: int) -> ResponseReturnValue:
     record = service.record(session(), actor=current_actor(), resident_id=resident_id)
     contacts.verify_number(session(), actor=current_actor(), contact_id=record.line.contact_id)
     flash_done(_("The number is marked as verified today."))
+    return flask.redirect(flask.url_for("residents.show", resident_id=resident_id), 303)
+
+
+@blueprint.post("/<int:resident_id>/messages")
+@requires(Permission.RESIDENTS_EDIT)
+def messages(resident_id: int) -> ResponseReturnValue:
+    """The person told a clerk that they want no everyday messages, or want them again."""
+    wanted = flask.request.form.get("wanted") == "1"
+    service.set_messages(
+        session(), actor=current_actor(), resident_id=resident_id, wanted=wanted,
+        reason=flask.request.form.get("reason", ""),
+    )  # fmt: skip
+    flash_done(
+        _("Everyday messages go to this number again.")
+        if wanted
+        else _("No everyday message goes to this number any more. Real warnings still do.")
+    )
     return flask.redirect(flask.url_for("residents.show", resident_id=resident_id), 303)
 
 

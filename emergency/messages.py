@@ -160,8 +160,11 @@ def find(name: str, language: str = "zh") -> Found:
     """The template in force: the installation's own where it is sound, otherwise ours; Chinese where no other is."""
     entry = CATALOGUE[name]
     fault = None
-    for folder, own in ((_own, True), (OURS, False)):
-        for path in _files(folder, name, language):
+    for file in ([f"{name}.{language}.txt"] if language != "zh" else []) + [f"{name}.txt"]:
+        for folder, own in ((_own, True), (OURS, False)):
+            path = folder / file if folder is not None else None
+            if path is None or not path.is_file():
+                continue
             body = path.read_text("utf-8").replace("\r\n", "\n").strip()
             wrong = fault_of(entry, body)
             if wrong is None:
@@ -172,13 +175,6 @@ def find(name: str, language: str = "zh") -> Found:
             fault = fault or wrong
             log.error("template refused %s", kv(file=str(path), code=wrong.code))
     raise Invalid(N_("There is no message template “%(name)s”."), code="no_template", name=name)
-
-
-def _files(folder: Path | None, name: str, language: str) -> list[Path]:
-    if folder is None:
-        return []
-    wanted = [f"{name}.{language}.txt"] if language != "zh" else []
-    return [path for path in (folder / file for file in [*wanted, f"{name}.txt"]) if path.is_file()]
 
 
 def render(template: str, /, language: str = "zh", **fields: Any) -> str:

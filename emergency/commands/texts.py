@@ -39,7 +39,7 @@ def templates(name: str | None, output: str) -> None:
         for row in rows:
             _show(row, signature)
     else:
-        headings = [_("Text"), _("Purpose"), _("Source"), _("Characters"), _("Parts"), _("Fields")]
+        headings = [_("Text"), _("Purpose"), _("Comes from"), _("Characters"), _("Parts"), _("Fields")]
         print_table(headings, [_line(row, signature) for row in rows])
         for row in rows:
             if row.fault is not None:

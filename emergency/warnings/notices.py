@@ -84,7 +84,7 @@ def ask_approvers(session: Session, warning: Warning, *, actor: Actor, everybody
             headline=texts.headline(warning),
             area=warning.area_words,
             people=figures.get("everybody", 0),
-            minutes=waited,
+            **({"minutes": waited} if waited else {}),
         ),
         answers=ANSWERS,
         due_at=moment + timedelta(minutes=max(next_minutes, 1)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,19 +13,23 @@ from emergency.config import Config
 from emergency.http.actor import Actor
 from emergency.http.i18n import _, language
 from emergency.http.permissions import Permission
-from emergency.warnings import access, doors, lifting, listing, notices, picture, reach, rules, texts
+from emergency.warnings import access, doors, events, forms, lifting, listing, notices, picture, reach, rules, texts
 from emergency.warnings import estimate as estimates
 from emergency.warnings.models import (
     DoorOutcome,
     Issue,
     MessageType,
+    Source,
     Warning,
     WarningLevel,
     WarningState,
     WarningStatus,
 )
 from kernel.db import now
+from kernel.errors import N_, Invalid
+from notify import speech
 from notify import text as notify_text
+from notify.channels import catalogue
 from notify.models import DeliveryState
 
 LETTER = {"red": "r", "orange": "o", "yellow": "y", "blue": "b"}
@@ -63,6 +67,8 @@ class Sheet:
     """To how many people, as the button and the phrase say it."""
     cautions: list[str]
     channels: str
+    spoken: str
+    """What a call says, where one is made; otherwise empty."""
 
 
 def message(session: Session, text: str, *, marked: bool = False, warning: Warning | None = None) -> Message:
@@ -106,8 +112,45 @@ def sheet(session: Session, warning: Warning) -> Sheet:
         ends=warning.msg_type is MessageType.CANCEL,
         about=about(people),
         cautions=[caution_words(code) for code in found],
-        channels="、".join({"sms": _("Text message")}.get(name, name) for name in warning.channels),
+        channels=channel_words(warning.channels),
+        spoken=spoken(warning, text, signature),
     )
+
+
+def look(
+    session: Session, *, status: WarningStatus, content: Mapping[str, Any], before: Warning | None = None
+) -> Message:
+    """What is typed in the form, as a phone would show it; nothing is kept. Raises `Invalid` for words that may not
+    leave as this kind."""
+    config: Config = session.info["config"]
+    source, relayed_from = content["source"]
+    event = next((one.name for one in events.all_types(session) if one.code == content["event_code"]), "")
+    issuer = config.site.issuer if source is not Source.RELAYED else relayed_from or ""
+    draft = Warning(
+        status=status, msg_type=before.msg_type if before else MessageType.ALERT,
+        template=before.template if before else None, event_name=event, level=content["level"], source=source,
+        relayed_from=relayed_from, issuer=issuer, headline=content["headline"], description=content["description"],
+        instruction=content["instruction"], text=content["text"],
+    )  # fmt: skip
+    text = texts.final(draft, now(session), relay=estimates.issuer_here(session))
+    if notify_text.too_long(notify_text.signed(text, texts.signature(session))):
+        raise Invalid(
+            N_("The text is longer than the %(most)s characters that one message can carry. Shorten it."),
+            code="text_too_long", most=notify_text.MAX_UNITS,
+        )  # fmt: skip
+    return message(session, text, marked=True)
+
+
+def channel_words(names: Sequence[str]) -> str:
+    """`短信，未送达者改用语音电话`: the roads in their order."""
+    return str(forms.WAYS.get(",".join(names), ", ".join(names)))
+
+
+def spoken(warning: Warning, text: str, signature: str) -> str:
+    """What the phone hears of a final text, where a channel of the warning speaks."""
+    if not any(catalogue.abilities(name).voice for name in warning.channels):
+        return ""
+    return speech.call_text(texts.KIND[warning.status], notify_text.signed(text, signature))
 
 
 def kind_words(warning: Warning) -> str:

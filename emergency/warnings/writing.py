@@ -88,6 +88,19 @@ def _content_form(warning: Warning | None, **start: Any) -> forms.ContentForm:
     return form
 
 
+def _looked(form: forms.ContentForm, status: WarningStatus | None, before: Warning | None = None) -> Any:
+    """The message as a phone shows it, where the form was sent only to look; None to go on, False where it may not."""
+    if "look" not in flask.request.form:
+        return None
+    if not form.validate_on_submit() or status is None:
+        return False
+    try:
+        return pages.look(session(), status=status, content=form.content(), before=before)
+    except DomainError as error:
+        refused(form, error)
+        return False
+
+
 @blueprint.route("/new", methods=["GET", "POST"])
 @requires(Permission.WARNINGS_DRAFT)
 def new() -> ResponseReturnValue:
@@ -99,7 +112,8 @@ def new() -> ResponseReturnValue:
         "expires": moment + timedelta(hours=config().warnings.default_valid_hours),
     }
     form = _content_form(None, **start)
-    if form.validate_on_submit():
+    seen = _looked(form, form.status.member)
+    if seen is None and form.validate_on_submit():
         try:
             warning = service.create(session(), actor=current_actor(), status=form.status.member, **form.content())
             flash_done(_("The draft is kept. You can leave and come back at any step."))
@@ -107,8 +121,10 @@ def new() -> ResponseReturnValue:
         except DomainError as error:
             refused(form, error)
     drill = form.status.member not in (WarningStatus.ACTUAL, None)
-    status = 422 if form.is_submitted() else 200
-    return flask.render_template("warnings/content.html", form=form, warning=None, s=None, drill=drill), status
+    status = 422 if form.is_submitted() and not seen else 200
+    return flask.render_template(
+        "warnings/content.html", form=form, warning=None, s=None, drill=drill, seen=seen
+    ), status
 
 
 @blueprint.route("/<int:warning_id>/content", methods=["GET", "POST"])
@@ -118,14 +134,15 @@ def content(warning_id: int) -> ResponseReturnValue:
     warning = service.get(session(), actor=current_actor(), warning_id=warning_id)
     form = _content_form(warning)
     del form.status
-    if form.validate_on_submit():
+    seen = _looked(form, warning.status, warning)
+    if seen is None and form.validate_on_submit():
         try:
             service.edit(session(), actor=current_actor(), warning_id=warning_id, version=version(), **form.content())
             return to("area", warning_id)
         except DomainError as error:
             refused(form, error)
             warning = service.get(session(), actor=current_actor(), warning_id=warning_id)
-    return _wizard("content", warning, 1, 422 if form.is_submitted() else 200, form=form)
+    return _wizard("content", warning, 1, 422 if form.is_submitted() and not seen else 200, form=form, seen=seen)
 
 
 @blueprint.route("/<int:warning_id>/area", methods=["GET", "POST"])
@@ -173,12 +190,15 @@ def audience(warning_id: int) -> ResponseReturnValue:
     """Step 3: residents, posts, or both; then everything is counted."""
     actor = current_actor()
     warning = service.get(session(), actor=actor, warning_id=warning_id)
-    form = forms.AudienceForm(data={"audience": warning.audience.value}).offer(warning.status)
+    data = {"audience": warning.audience.value, "channels": ",".join(warning.channels)}
+    offered = config().notify.channels_for(exercise=warning.status is WarningStatus.EXERCISE)
+    form = forms.AudienceForm(data=data).offer(warning.status, offered, warning.channels)
     if form.validate_on_submit():
         try:
+            ways = form.channels.data.split(",") if form.channels.data else list(warning.channels)
             service.edit(
                 session(), actor=actor, warning_id=warning_id, version=version(),
-                audience=type(warning.audience)(form.audience.data),
+                audience=type(warning.audience)(form.audience.data), channels=ways,
             )  # fmt: skip
             measure_next(warning_id, actor)
             return to("preview", warning_id)

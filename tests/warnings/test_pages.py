@@ -245,3 +245,30 @@ def test_in_force_and_what_waits_are_for_the_shell(database: Database, world: Wo
         (item,) = service.in_force(session, world.liaison)
         assert (item.title, item.area, item.url) == ("洪水红色预警", "台头镇义和村", f"/warnings/{issue.warning_id}")
         assert service.open_count(session, world.author) == 1
+
+
+def test_the_form_shows_the_phone_without_a_script_and_keeps_nothing(client: FlaskClient, database: Database) -> None:
+    page = body(client.post("/warnings/new", data={**CONTENT, "instruction": "请立即转移。" * 20, "look": "1"}))
+    assert "【静海应急】洪水红色预警：东淀水位上涨快。" in re.sub(r"<[^>]+>", "", page)
+    assert re.search(r"2 (part|条)|共 ?\d+ ?字|part", page)
+    assert 'class="phone"' in page and "请立即转移。请立即转移。" in page
+    with database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Warning)) == 0
+    drill = body(client.post("/warnings/new", data={**CONTENT, "status": "Exercise", "look": "1"}))
+    shown = re.sub(r"<[^>]+>", "", drill[drill.index('class="phone"') :])
+    assert "【静海应急】【演练】" in shown and shown.count("【演练】") >= 2
+
+
+@pytest.mark.parametrize(("status", "words"), [("Exercise", "这不是演练"), ("Actual", "这是一次演练")])
+def test_the_form_does_not_show_what_may_not_leave(client: FlaskClient, status: str, words: str) -> None:
+    page = body(
+        client.post("/warnings/new", data={**CONTENT, "status": status, "instruction": words, "look": "1"}), 422
+    )
+    assert 'class="phone"' not in page and words.removeprefix("这") in page
+
+
+def test_the_order_is_said_where_it_is_counted(client: FlaskClient, submitted: Any) -> None:
+    drawn = submitted(area={"polygons": [SQUARE]})
+    named = submitted(area={"divisions": [VILLAGE]})
+    assert "离险情" in body(client.get(f"/warnings/{drawn.id}/preview"))
+    assert "离险情" not in body(client.get(f"/warnings/{named.id}/preview"))

@@ -190,12 +190,14 @@ def locate(session: Session, actor: Actor, warning: Warning, shape: Mapping[str,
 def facts_of(session: Session, warning: Warning) -> Facts:
     """What the rules need."""
     event = events.get(session, warning.event_code)
+    config: Config = session.info["config"]
     return Facts(
         status=warning.status, msg_type=warning.msg_type, event=events.facts(event), level=warning.level,
         headline=warning.headline, description=warning.description, instruction=warning.instruction,
         issuer=warning.issuer, source=warning.source, relayed_from=warning.relayed_from,
         effective=warning.effective, expires=warning.expires, audience=warning.audience,
         channels=warning.channels, text=warning.text, cancel_text=warning.cancel_text, references=warning.references,
+        offered=config.notify.channels_for(exercise=warning.status is WarningStatus.EXERCISE),
     )  # fmt: skip
 
 

@@ -110,15 +110,32 @@ class AreaForm(Form):
         }
 
 
+WAYS = {
+    "sms": _l("Text message"),
+    "voice": _l("Voice call"),
+    "sms,voice": _l("Text message first; a call to whom it does not reach"),
+    "voice,sms": _l("Voice call first; a text message to whom it does not reach"),
+}
+"""By what road a message leaves, and by what next."""
+
+
 class AudienceForm(Form):
-    """Who, in that area."""
+    """Who, in that area, and by what road."""
 
     audience = RadioField(_l("Who gets it"), validators=[required()])
+    channels = RadioField(_l("By what channel"), validate_choice=False)
+    """What is chosen is checked by the rules; a form that leaves it out leaves it as it is."""
 
-    def offer(self, status: WarningStatus) -> AudienceForm:
-        """The choices: a link test never goes to residents."""
+    def offer(self, status: WarningStatus, channels: Iterable[str], now: Iterable[str]) -> AudienceForm:
+        """The choices: a link test never goes to residents, and a channel that is not set up is not offered.
+
+        `now` is what the draft has; it stays a choice even where no account carries it any more.
+        """
         members = [Audience.POSTS] if status is WarningStatus.TEST else list(Audience)
         self.audience.choices = offers(enum_choices(members))
+        known, chosen = set(channels), ",".join(now)
+        ways = [way for way in WAYS if set(way.split(",")) <= known or way == chosen]
+        self.channels.choices = offers((way, WAYS[way]) for way in ways)
         return self
 
 

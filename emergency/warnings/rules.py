@@ -16,6 +16,7 @@ from emergency.warnings.models import Audience, Category, MessageType, Source, W
 from kernel.clock import BEIJING
 from kernel.errors import N_, Invalid
 from notify import markers
+from notify.channels import catalogue
 
 S = WarningState
 ALLOWED: Final[Mapping[S, frozenset[S]]] = {
@@ -35,7 +36,7 @@ FINAL: Final = frozenset(state for state, after in ALLOWED.items() if not after)
 
 SEVERITY: Final = {"red": "Extreme", "orange": "Severe", "yellow": "Moderate", "blue": "Minor"}
 PRIORITY: Final = {"red": 0, "orange": 1, "yellow": 2, "blue": 3}
-CHANNELS: Final = ("sms",)
+CHANNELS: Final = catalogue.NAMES
 WEATHER_PREFIX: Final = "11B"
 LONGEST_TEXT: Final = 500
 """Characters with signature that carriers of the mainland take in one message."""
@@ -126,6 +127,8 @@ class Facts:
     text: str
     references: Sequence[str]
     cancel_text: str = ""
+    offered: Sequence[str] = CHANNELS
+    """By what channels this kind of message can leave here."""
 
 
 def category_of(code: str) -> Category:
@@ -188,6 +191,16 @@ def check_content(facts: Facts, *, now: datetime, own_weather: bool, other_names
                 N_("This system has no channel of that name."),
                 rule="channel_unknown", value=channel, field="channels",
             )  # fmt: skip
+        if channel not in facts.offered:
+            raise RuleFault(
+                N_("No account is set up that carries this kind of message by this channel."),
+                rule="channel_not_set_up", value=channel, field="channels",
+            )  # fmt: skip
+    if len(set(facts.channels)) < len(facts.channels):
+        raise RuleFault(
+            N_("A channel is named twice."),
+            rule="channel_twice", value=", ".join(facts.channels), field="channels",
+        )  # fmt: skip
     if facts.status is WarningStatus.TEST and facts.audience is not Audience.POSTS:
         raise RuleFault(
             N_("A link test goes to posts only, never to residents."),

@@ -8,7 +8,7 @@ day with fewer broadcasts than the quota needs no look at all.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -72,12 +72,12 @@ def full(session: Session, kind: Kind, limit: int, but: int | None = None) -> Fu
         return Full()
     start = day_start(now(session))
     world = [Kind.EXERCISE] if kind is Kind.EXERCISE else [k for k in Kind if k is not Kind.EXERCISE]
-    query = sa.select(Broadcast.serial, Broadcast.messages).where(
+    query = sa.select(Broadcast.id, Broadcast.serial, Broadcast.messages).where(
         Broadcast.created_at >= start, Broadcast.kind.in_(world), Broadcast.messages > 0
     )
-    if but is not None:
-        query = query.where(Broadcast.id != but)
-    day = session.execute(query.order_by(Broadcast.messages, Broadcast.serial)).all()
+    rows = session.execute(query.order_by(Broadcast.messages, Broadcast.serial)).all()
+    day = [row for row in rows if row.id != but]
+    own = [row.serial for row in rows if row.id == but]
     if len(day) < limit:
         return Full()
     small, seen = 0, 0
@@ -88,14 +88,15 @@ def full(session: Session, kind: Kind, limit: int, but: int | None = None) -> Fu
     least = limit - len(large)
     every = [row.serial for row in day]
     if least <= 0:
-        return Full(select=_grouped(every, limit))
+        return Full(select=_grouped(world, _ranges(every, own), limit))
     if small == 0:
         return Full()
-    found = {row[0]: int(row[1]) for row in session.execute(_grouped(every[:small], least, counted=True))}
+    counted = _grouped(world, _ranges(every[:small], [*large, *own]), least, sa.func.count())
+    found = {row[0]: int(row[1]) for row in session.execute(counted)}
     if not large:
         return Full(frozenset(found))
     if len(found) > MOST_CANDIDATES:
-        return Full(select=_grouped(every, limit))
+        return Full(select=_grouped(world, _ranges(every, own), limit))
     for serial in large:
         _add_large(session, found, serial)
     return Full(frozenset(key for key, count in found.items() if count >= limit))
@@ -114,16 +115,24 @@ def _add_large(session: Session, found: dict[bytes, int], serial: int) -> None:
             found[key] += 1
 
 
-def _grouped(serials: Collection[int], least: int, *, counted: bool = False) -> sa.Select[Any]:
-    """Numbers with at least so many messages in these broadcasts, which are joined by the ranges of their ids."""
-    step = 1 << 24
-    base = Broadcast.serial * sa.literal(step, sa.BigInteger)
-    columns: list[Any] = [Delivery.number_key, sa.func.count()] if counted else [Delivery.number_key]
+def _ranges(serials: Collection[int], without: Collection[int]) -> list[sa.ColumnElement[bool]]:
+    """Conditions on the delivery's id that cover these broadcasts and none of `without`: a few long ranges, because
+    serials are given in turn. What lies between (another world's) is told apart by its kind."""
+    found: list[tuple[int, int]] = []
+    barred = sorted(without)
+    for serial in sorted(serials):
+        if found and not any(found[-1][1] < other < serial for other in barred):
+            found[-1] = (found[-1][0], serial)
+        else:
+            found.append((serial, serial))
+    return [Delivery.id.between(ledger.range_of(first)[0], ledger.range_of(last)[1]) for first, last in found]
+
+
+def _grouped(world: Sequence[Kind], ranges: Sequence[sa.ColumnElement[bool]], least: int, *more: Any) -> sa.Select[Any]:
+    """Numbers with at least so many messages in these ranges of the ledger."""
     return (
-        sa.select(*columns)
-        .select_from(Broadcast)
-        .join(Delivery, sa.and_(Delivery.id > base, Delivery.id < base + step))
-        .where(Broadcast.serial.in_(list(serials)), _came())
+        sa.select(Delivery.number_key, *more)
+        .where(sa.or_(*ranges), Delivery.kind.in_(world), _came())
         .group_by(Delivery.number_key)
         .having(sa.func.count() >= least)
         .correlate(None)

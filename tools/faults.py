@@ -298,7 +298,9 @@ def share(options: argparse.Namespace, folder: Path, url: str) -> int:
     """One broadcast, several engines; some are killed, some frozen longer than their lease."""
     lease = options.lease
     changes = {"lease_seconds": lease, "intent_chunk": 400, "request_timeout": lease * 0.6, "beat_seconds": 1.0}
-    stage = Stage(folder, url, options.engines, rate=1e6, receipts=False, absent_after_seconds=lease, **changes)
+    stage = Stage(
+        folder, url, options.engines, rate=options.rate, receipts=False, absent_after_seconds=lease, **changes
+    )
     try:
         stage.open()
         began = time.monotonic()
@@ -343,6 +345,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--kill", type=int, default=1)
     parser.add_argument("--freeze", type=int, default=1)
     parser.add_argument("--lease", type=float, default=6.0, help="of the shared broadcast, in seconds")
+    parser.add_argument("--rate", type=float, default=1e6, help="messages a second of the shared broadcast's account")
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs and the gateway's record")
     parser.add_argument("--as-engine", help=argparse.SUPPRESS)
     parser.add_argument("--as-webhook", help=argparse.SUPPRESS)

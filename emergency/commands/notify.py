@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emergency.commands.common import _, actor, format_option, installation, moment, print_json, print_table, reading
+from emergency.commands.common import (
+    _,
+    actor,
+    format_option,
+    installation,
+    language,
+    moment,
+    print_json,
+    print_table,
+    reading,
+)
 
 if TYPE_CHECKING:
     from emergency.engineroom.wording import Alert
@@ -98,7 +108,8 @@ def _facts(found: Status, alert: Alert | None, running: list[Progress], more: in
         ],
         "accounts": [
             {"account": road.name, "engine": road.holder, "kinds": road.kinds.split(","), "rate": road.rate,
-             "configured_rate": road.configured_rate, "paused_until": road.paused_until,
+             "breaker": road.breaker.value, "share": road.share, "taken": road.taken, "troubles": road.troubles,
+             "breaks": road.breaks, "configured_rate": road.configured_rate, "paused_until": road.paused_until,
              "last_error": road.last_error, "meaning": wording.meaning(road.last_error, _) or None,
              "last_error_at": road.last_error_at}
             for road in found.channels
@@ -152,9 +163,9 @@ def _show(found: Status, alert: Alert | None, running: list[Progress], more: int
     if found.channels:
         click.echo()
         print_table(
-            [_("Account"), _("Rate"), _("Paused until"), _("Last error")],
+            [_("Account"), _("Rate"), _("Breaker"), _("Paused until"), _("Last error")],
             [
-                [road.name, f"{road.rate:.0f}/{road.configured_rate:.0f}",
+                [road.name, f"{road.rate:.0f}/{road.configured_rate:.0f}", road.breaker.label(language()),
                  moment(road.paused_until) if road.paused_until and road.paused_until > found.at else "",
                  wording.meaning(road.last_error, _)]
                 for road in found.channels

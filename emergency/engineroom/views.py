@@ -19,7 +19,7 @@ from kernel.clock import BEIJING
 from kernel.db import now
 from kernel.errors import N_, Invalid
 from notify import watch
-from notify.models import Broadcast, ChannelState, DeliveryState, Kind
+from notify.models import BreakerState, Broadcast, ChannelState, DeliveryState, Kind
 
 blueprint = flask.Blueprint("engineroom", __name__, url_prefix="/system/delivery")
 
@@ -84,7 +84,11 @@ def kinds_of(road: ChannelState) -> list[str]:
 def road_state(road: ChannelState) -> str:
     """Whether a road is open."""
     if road.paused_until is not None and road.paused_until > now(session()):
+        if road.breaker is BreakerState.OPEN:
+            return _("cut off after errors, tried again at %(at)s", at=clock_time(road.paused_until))
         return _("paused until %(at)s", at=clock_time(road.paused_until))
+    if road.breaker is not BreakerState.CLOSED:
+        return _("being tried with a few messages")
     if road.rate < road.configured_rate * 0.95:
         return _("open, slowed down")
     return _("open")

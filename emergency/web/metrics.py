@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from kernel.db import Database, now
 from kernel.logs import kv
 from notify import counters, watch
-from notify.models import Broadcast, ChannelState, DeliveryTally, EngineBeat
+from notify.models import BreakerState, Broadcast, ChannelState, DeliveryTally, EngineBeat
 from scheduler.models import JobState
 
 log = logging.getLogger(__name__)
@@ -185,6 +185,27 @@ def _channels(session: Session) -> Iterator[Family]:
         labels,
         [(c.holder, c.name, c.configured_rate) for c in rows],
     )
+    yield _gauge(
+        "channel_breaker",
+        "1 for the state in which a road's breaker is: closed (in use), open (cut off), half_open (being tried).",
+        (*labels, "state"),
+        [(c.holder, c.name, state.value, 1 if c.breaker is state else 0) for c in rows for state in BreakerState],
+    )
+    yield _gauge(
+        "channel_share",
+        "The part of its channel's messages that a road gets, 0 to 1.",
+        labels,
+        [(c.holder, c.name, c.share) for c in rows],
+    )
+    for name, text, field in (
+        ("channel_answered", "Messages that the provider looked at and answered.", "taken"),
+        ("channel_troubles", "Messages that the provider did not answer as it should.", "troubles"),
+        ("channel_breaks", "How often the breaker opened.", "breaks"),
+    ):
+        family = CounterMetricFamily(f"emergency_{name}", text, labels=labels)
+        for road in rows:
+            family.add_metric([road.holder, road.name], float(getattr(road, field)))
+        yield family
     yield _gauge(
         "channel_paused_seconds",
         "For how long a road stays paused; 0 is open.",

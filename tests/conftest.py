@@ -28,6 +28,7 @@ from emergency.runtime import Runtime
 from emergency.wiring import wire
 from kernel.clock import ManualClock
 from kernel.db import Database, make_engine
+from tests.postgres import empty, scratch
 
 POSTGRES_URL = os.environ.get("EMERGENCY_TEST_POSTGRES_URL", "")
 START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)  # Monday 09:00 in Beijing
@@ -70,19 +71,9 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def _postgres_engine(worker_id: str) -> Iterator[sa.Engine]:
     """One scratch database a test process, with the tables made once."""
-    base = sa.make_url(POSTGRES_URL)
-    name = f"{base.database}_{worker_id}"
-    admin = make_engine(POSTGRES_URL).execution_options(isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
-    engine = make_engine(base.set(database=name).render_as_string(hide_password=False))
-    schema.metadata.create_all(engine)
-    yield engine
-    engine.dispose()
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-    admin.dispose()
+    with scratch(POSTGRES_URL, worker_id) as engine:
+        schema.metadata.create_all(engine)
+        yield engine
 
 
 @pytest.fixture(scope="session")
@@ -106,10 +97,7 @@ def db_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Eng
         engine.dispose()
         return
     engine = request.getfixturevalue("_postgres_engine")
-    with engine.begin() as connection:
-        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-        names = ", ".join(f'"{t.name}"' for t in schema.metadata.sorted_tables)
-        connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+    empty(engine, schema.metadata.sorted_tables)
     yield engine
 
 

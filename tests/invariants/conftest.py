@@ -34,6 +34,7 @@ from emergency.wiring import wire
 from kernel.clock import ManualClock
 from kernel.db import Database, make_engine
 from tests.conftest import DISTRICT, POSTGRES_URL, START
+from tests.postgres import scratch
 
 PEOPLE = 450
 TOWNSHIPS = ("120118104", "120118102", "120118103")
@@ -129,18 +130,8 @@ def _keys() -> KeyRing:
 
 @pytest.fixture(scope="session")
 def _postgres_demo(worker_id: str) -> Iterator[sa.Engine]:
-    base = sa.make_url(POSTGRES_URL)
-    name = f"{base.database}_invariants_{worker_id}"
-    admin = make_engine(POSTGRES_URL).execution_options(isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
-    engine = make_engine(base.set(database=name).render_as_string(hide_password=False))
-    yield engine
-    engine.dispose()
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-    admin.dispose()
+    with scratch(POSTGRES_URL, f"invariants_{worker_id}") as engine:
+        yield engine
 
 
 def _thin(database: Database) -> None:

@@ -60,9 +60,9 @@ def _open(url: str) -> sa.Engine:
         support.side.create_all(engine)
     else:
         tables = [*OURS, support.person]
-        names = ", ".join(f'"{table.name}"' for table in tables)
         with engine.begin() as connection:
-            connection.execute(sa.text(f"TRUNCATE {names} CASCADE"))
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+            connection.exec_driver_sql("; ".join(f'DELETE FROM "{table.name}"' for table in tables))
     return engine
 
 

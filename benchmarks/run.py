@@ -140,7 +140,11 @@ def main() -> int:
     """Run what was asked for and write it down. Exit status 1 where somebody was lost or doubled."""
     options = arguments()
     if options.table:
-        print(table.markdown(json.loads(options.output.read_text("utf-8"))))
+        last = json.loads(options.output.read_text("utf-8"))
+        if "databases" not in last:
+            print(f"{options.output} was written by an older version of the benchmarks: measure again.")
+            return 1
+        print(table.markdown(last))
         return 0
     began = time.monotonic()
     report: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import time
@@ -19,6 +20,7 @@ from emergency import upkeep, versions
 from emergency.oversight import service as oversight
 from emergency.runtime import Runtime
 from kernel.errors import N_, DomainError
+from notify import failpoints
 
 LOW_DISK = 2 * 1024**3
 NO_DISK = 200 * 1024**2
@@ -42,6 +44,15 @@ def examine() -> list[Finding]:
         return [Finding("config", "bad", error.message, error.params)]
     findings = [Finding("config", "ok", N_("The configuration is valid."))]
     findings += [_clock(), _disk(config.path("instance")), _libraries()]
+    if os.environ.get(failpoints.VARIABLE):
+        findings.append(
+            Finding(
+                "failpoints",
+                "bad",
+                N_("%(variable)s is set: processes will die or stand still on purpose. Unset it and start again."),
+                {"variable": failpoints.VARIABLE},
+            )
+        )
     try:
         runtime_module.check_writable(config)
         versions.check_exists(config.database_url)
@@ -63,6 +74,7 @@ def examine() -> list[Finding]:
                 _engine,
                 _receipts,
                 _channels,
+                _calls,
                 _exercise,
                 _address,
             )
@@ -173,6 +185,20 @@ def _channels(runtime: Runtime) -> Finding:
             N_("No account is configured: every message goes to the local gateway, no real phone rings."),
         )
     return Finding("channels", "bad", N_("There is no channel: configure notify.twilio or enable the local gateway."))
+
+
+def _calls(runtime: Runtime) -> Finding:
+    real = runtime.config.notify.twilio
+    if real.configured and real.voice.from_number:
+        if not real.voice.machine_detection:
+            return Finding("calls", "warn", N_("Calls do not tell an answering machine from a person."))
+        return Finding(
+            "calls", "ok", N_("Calls leave through the same account, %(n)s a second, in the voice %(voice)s."),
+            {"n": real.voice.calls_per_second, "voice": real.voice.voice},
+        )  # fmt: skip
+    if real.configured:
+        return Finding("calls", "ok", N_("No calls are made: notify.twilio.voice.from_number is empty."))
+    return Finding("calls", "ok", N_("Calls ring at the local gateway only."))
 
 
 def _exercise(runtime: Runtime) -> Finding:

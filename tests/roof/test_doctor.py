@@ -119,3 +119,12 @@ def test_what_is_wrong_is_named_and_left_as_it_is(
     assert code == 1 and states[check] == "bad" and says in texts[check]
     for path, content in files.items():
         assert path.read_bytes() == content
+
+
+def test_a_failpoint_that_somebody_left_armed_makes_it_unfit(
+    site: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMERGENCY_FAILPOINTS", "answered=kill@50")
+    code, states, texts = _states(run)
+    assert code == 1 and states["failpoints"] == "bad"
+    assert "EMERGENCY_FAILPOINTS" in texts["failpoints"]

@@ -34,7 +34,12 @@ _QUESTION: Final = {
     "due": "8月3日04:00",
     "link": "https://jinghai.example/c/abcdefghijklmnopqrstuv",
 }
+_DRILL: Final = {"title": "王口镇防汛转移演练", "when": "8月3日（周日）09:00"}
 _BY_REPLY: Final = {**_QUESTION, "choices": "1 已到岗，2 未到岗"}
+
+_BY_KEY: Final = {
+    "text": _QUESTION["text"], "due": _QUESTION["due"], "choices": "按 1，已到岗，按 2，未到岗",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,24 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     ),
     "question": Entry(N_("A question, to be answered by text or link"), _BY_REPLY),
     "question_by_link": Entry(N_("A question, to be answered by link"), _QUESTION),
+    "question_spoken": Entry(
+        N_("A question by telephone, answered by a key"),
+        {name: _BY_REPLY[name] for name in ("text", "due", "choices")},
+        frozenset({"due"}),
+        whole=False,
+    ),
+    "question_by_key": Entry(N_("A question, spoken, to be answered with a key"), _BY_KEY),
+    "asked_back": Entry(N_("Asking back: several questions are open"), {"n": "2"}, whole=False),
+    "asked_back_line": Entry(
+        N_("Asking back: one of the questions"),
+        {"letter": "A", "who": "义和村信息员", "text": "请确认今晚值班人员已到岗。", "choices": "1 已到岗，2 未到岗"},
+        frozenset({"who"}),
+        whole=False,
+    ),
+    "drill_invitation": Entry(N_("To posts: who takes part in a drill"), _DRILL, whole=False),
+    "drill_invitation_at": Entry(
+        N_("To posts: who takes part in a drill, and where"), {**_DRILL, "place": "镇中心小学"}, whole=False
+    ),
     "remind": Entry(N_("The same question once more"), {"text": _QUESTION["text"]}, whole=False),
     "ask_deputy": Entry(
         N_("The question to a deputy"),

@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from emergency import messages
 from emergency.asking import labels, matching, sending
 from emergency.asking.matching import Verdict
 from emergency.asking.models import Answer, Link, Question, Reply, ReplyState
 from emergency.asking.rules import AnswerOption
 from emergency.http.actor import SYSTEM
-from emergency.http.i18n import catalogue
 from emergency.privacy import journal
 from kernel.db import now
-from kernel.errors import N_, DomainError
+from kernel.errors import DomainError
 from notify import service as notify
 from notify.models import Kind
 
@@ -26,8 +26,6 @@ SHORTEST = timedelta(minutes=2)
 """With less time left than this an asking-back would come too late to be answered."""
 TEXT_LENGTH = 40
 ASKED_BACK = journal.kind("question.asked_back", "反问回复人", "Asked which question was meant", "questions")
-INTRODUCTION = N_("You have %(n)s questions open. Reply with the letter and the number, such as A1.")
-LINE = N_("%(letter)s: %(who)s, %(text)s (%(choices)s)")
 
 
 def latest(session: Session, number_key: bytes, at: datetime) -> Reply | None:
@@ -110,19 +108,19 @@ def _earlier(session: Session, reply: Reply) -> list[list[int]]:
 
 def _words(session: Session, questions: Sequence[Question]) -> str:
     language = sending.config_of(session).site.language
-    translate = catalogue(language).gettext
     who = labels.asked_of(session, questions, language)
     between = ", " if language == "en" else "，"
-    lines = [translate(INTRODUCTION) % {"n": len(questions)}]
+    lines = [messages.render("asked_back", language, n=len(questions))]
     for letter, question in zip(matching.LETTERS, questions, strict=False):
         choices = [AnswerOption.from_json(data).label(language) for data in question.answers]
         lines.append(
-            translate(LINE)
-            % {
-                "letter": letter,
-                "who": who[question.id],
-                "text": question.text.replace("【演练】", "")[:TEXT_LENGTH],
-                "choices": between.join(f"{number} {word}" for number, word in enumerate(choices, start=1)),
-            }
+            messages.render(
+                "asked_back_line",
+                language,
+                letter=letter,
+                who=who[question.id],
+                text=question.text.replace("【演练】", "")[:TEXT_LENGTH],
+                choices=between.join(f"{number} {word}" for number, word in enumerate(choices, start=1)),
+            )
         )
     return "\n".join(lines)

@@ -190,11 +190,13 @@ def _send_first(
         else:
             hasten(session, question.id, moment)
     if pairs:
+        exercise = questions[0].notice_kind is Kind.EXERCISE
+        roads = sending.roads(session, channels, exercise=exercise)
         text = sending.words(
             session, StepKind.ASK, text=questions[0].text, due_at=questions[0].due_at, choices=choices,
-            exercise=questions[0].notice_kind is Kind.EXERCISE,
+            exercise=exercise, channels=roads,
         )  # fmt: skip
-        sending.send(session, text, pairs, channels or sending.config_of(session).notify.default_channels)
+        sending.send(session, text, pairs, roads)
 
 
 def ask_next(session: Session, question: Question, moment: datetime) -> None:

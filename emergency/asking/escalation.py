@@ -112,6 +112,8 @@ def _one(session: Session, question: Question, step: QuestionStep, facts: _Facts
     target = _target(session, question, step.kind, facts)
     if target is None:
         return StepOutcome.NOBODY
+    exercise = question.notice_kind is Kind.EXERCISE
+    roads = sending.roads(session, step.channels, exercise=exercise)
     text = sending.words(
         session,
         step.kind,
@@ -120,10 +122,10 @@ def _one(session: Session, question: Question, step: QuestionStep, facts: _Facts
         due_at=question.due_at if question.due_at > now else question.closes_at,
         choices=[AnswerOption.from_json(data) for data in question.answers],
         post=facts.words.get(question.id, ""),
-        exercise=question.notice_kind is Kind.EXERCISE,
+        exercise=exercise,
+        channels=roads,
     )
-    channels = step.channels or sending.config_of(session).notify.default_channels
-    sending.send(session, text, [(question, step, target)], channels)
+    sending.send(session, text, [(question, step, target)], roads)
     facts.tried.setdefault(question.id, set()).add(target.contact_id)
     return StepOutcome.SENT
 

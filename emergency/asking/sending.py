@@ -10,33 +10,27 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from emergency import messages
 from emergency.asking.models import Link, Question, QuestionStep, StepKind
 from emergency.asking.rules import AnswerOption
 from emergency.config import Config
-from emergency.http.i18n import catalogue
 from emergency.people.accounts.models import Account
 from emergency.people.contacts.models import Contact, PhoneState
 from emergency.people.posts.models import PostHolder
 from emergency.privacy import vault
 from kernel.clock import BEIJING
 from kernel.db import now
-from kernel.errors import N_
 from kernel.ids import new_id
 from notify import service as notify
+from notify.channels import catalogue
 from notify.models import Broadcast
 
 TOKEN_BYTES = 16
 _DIGEST = "question-link"
 _CAN_RECEIVE = (PhoneState.UNVERIFIED, PhoneState.VERIFIED)
 
-OPENINGS = {
-    StepKind.ASK: N_("%(text)s"),
-    StepKind.REMIND: N_("Reminder: %(text)s"),
-    StepKind.DEPUTY: N_("%(post)s has not answered. Please answer in their place: %(text)s"),
-    StepKind.SUPERIOR: N_("%(post)s has not answered until now. Please see to it: %(text)s"),
-}
-CLOSING = N_("%(opening)s Before %(due)s reply %(choices)s, or open {link}")
-CLOSING_BY_LINK = N_("%(opening)s Before %(due)s open {link} and answer there; this number takes no replies.")
+OPENINGS = {StepKind.REMIND: "remind", StepKind.DEPUTY: "ask_deputy", StepKind.SUPERIOR: "ask_superior"}
+"""What stands before the question when it is not asked for the first time."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +51,13 @@ def config_of(session: Session) -> Config:
     """The configuration that the session carries."""
     config: Config = session.info["config"]
     return config
+
+
+def roads(session: Session, wanted: Sequence[str] | None, *, exercise: bool) -> list[str]:
+    """By what channels a question leaves: those that were asked for, as far as they are set up here, else the usual."""
+    notify_config = config_of(session).notify
+    offered = notify_config.channels_for(exercise=exercise)
+    return [name for name in wanted or () if name in offered] or list(notify_config.default_channels)
 
 
 def holders(session: Session, post_ids: Collection[int]) -> dict[int, list[Target]]:
@@ -103,23 +104,37 @@ def words(
     choices: Sequence[AnswerOption],
     post: str = "",
     exercise: bool = False,
+    channels: Sequence[str] = (),
 ) -> str:
     """The message with its one field `{link}`, in the site's language.
 
-    It invites to a reply only where the account that carries it can receive one.
+    It invites to a reply only where the account that carries it can receive one; where it is spoken, to a key.
     """
+    spoken = bool(channels) and catalogue.abilities(channels[0]).voice
     two_way = config_of(session).notify.takes_replies(exercise=exercise)
     language = config_of(session).site.language
-    translate = catalogue(language).gettext
-    opening = translate(OPENINGS[step]) % {"text": text, "post": post}
-    between = ", " if language == "en" else "，"
-    listed = between.join(f"{n} {option.label(language)}" for n, option in enumerate(choices, start=1))
-    plain = opening.replace("{", "{{").replace("}", "}}")
-    listed = listed.replace("{", "{{").replace("}", "}}")
+    if step in OPENINGS:
+        wanted = {"text": text} if step is StepKind.REMIND else {"text": text, "post": post}
+        text = messages.render(OPENINGS[step], language, **wanted)
     local = due_at.astimezone(BEIJING)
-    due = f"{local:%d %b %H:%M}" if language == "en" else f"{local.month}月{local.day}日{local:%H:%M}"
-    closing = CLOSING if two_way else CLOSING_BY_LINK
-    return translate(closing) % {"opening": plain, "due": due, "choices": listed}
+    fields = {
+        "text": _literal(text),
+        "due": f"{local:%d %b %H:%M}" if language == "en" else f"{local.month}月{local.day}日{local:%H:%M}",
+        "link": "{link}",
+    }
+    if not two_way and not spoken:
+        return messages.render("question_by_link", language, **fields)
+    between = ", " if language == "en" else "，"
+    listed = _literal(between.join(f"{n} {option.label(language)}" for n, option in enumerate(choices, start=1)))
+    if spoken:
+        del fields["link"]
+        return messages.render("question_spoken", language, **fields, choices=listed)
+    return messages.render("question", language, **fields, choices=listed)
+
+
+def _literal(text: str) -> str:
+    """`text` as it has to stand in what is a template itself: its braces are no fields."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def send(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from emergency import messages
 from emergency.asking import service as asking
 from emergency.asking.models import Answer, Question
 from emergency.drills import rules
@@ -40,7 +41,9 @@ LATEST_ANSWER = timedelta(days=1)
 def _text(occurrence: Occurrence, place: str) -> str:
     at = occurrence.starts_at.astimezone(BEIJING)
     when = f"{at.month}月{at.day}日（周{_ZH_DAYS[at.weekday()]}）{at:%H:%M}"
-    return f"请确认是否参加演练：{occurrence.title}，{when}" + (f"，地点{place}" if place else "") + "。"
+    if place:
+        return messages.render("drill_invitation_at", title=occurrence.title, when=when, place=place)
+    return messages.render("drill_invitation", title=occurrence.title, when=when)
 
 
 def invite(session: Session, *, actor: Actor, occurrence_id: int, post_ids: Sequence[int] | None = None) -> int:

@@ -177,7 +177,7 @@ def lock(session: Session, delivery_ids: Sequence[int]) -> list[DeliveryBlock]:
     return found
 
 
-def _ready_again(session: Session, held: Sequence[DeliveryBlock], delivery_ids: Sequence[int]) -> None:
+def ready_again(session: Session, held: Sequence[DeliveryBlock], delivery_ids: Sequence[int]) -> None:
     """Put those of the locked blocks that were done and hold one of these deliveries back into the queue."""
     blocks = [
         block
@@ -312,7 +312,7 @@ def requeue_absent(
     change = TallyChange()
     for row in rows:
         change.move(row.broadcast_id, row.division, row.channel, row.people, S.UNKNOWN, S.QUEUED)
-    _ready_again(session, held, [row[0] for row in rows])
+    ready_again(session, held, [row[0] for row in rows])
     change.write(session)
     return len(rows)
 

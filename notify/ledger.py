@@ -145,6 +145,20 @@ class TallyChange:
             sums[0] += sign
             sums[1] += sign * people
 
+    def shift(
+        self,
+        broadcast_id: int,
+        division: str,
+        people: int,
+        old: tuple[str, DeliveryState],
+        new: tuple[str, DeliveryState],
+    ) -> None:
+        """One message goes from a channel and state to another."""
+        for (channel, state), sign in ((old, -1), (new, 1)):
+            sums = self._sums.setdefault((broadcast_id, division, channel, state), [0, 0])
+            sums[0] += sign
+            sums[1] += sign * people
+
     def write(self, session: Session) -> None:
         """Add the sums to the stored tallies in one statement, in the order of their keys."""
         rows = [

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from kernel.db import Database, dialect_name, now
-from notify import bulk, calls, counters, failpoints, ledger, rules
+from notify import bulk, calls, counters, failover, failpoints, ledger, rules
 from notify.callbacks import callback_url, delivery_of, sign, verify_signature
 from notify.models import Broadcast, Delivery, DeliveryState, RawReceipt, ReceiptKind
 from notify.ports import Ports, Sealer, Settled
@@ -215,6 +215,7 @@ def fold(session: Session, ports: Ports, limit: int = 1000) -> int:
     numbers = {row.id: row.number_key for row in found}
     moves: list[ledger.Move] = []
     called: list[int] = []
+    legs, earlier = failover.Legs(session, ids), []
     for raw in waiting:
         form = parsed[raw.id]
         if form is None:
@@ -227,17 +228,22 @@ def fold(session: Session, ports: Ports, limit: int = 1000) -> int:
             outcomes[raw.id] = "unmatched"
         elif _number_key(ports, form.get("To", "")) != numbers[raw.delivery_id]:
             outcomes[raw.id] = "other_number"
+        elif (left := legs.of(raw.delivery_id, _reference(form), call=calls.is_call(form))) is not None:
+            # Of a channel that this number has left: only that it arrived still matters.
+            outcomes[raw.id] = "earlier_channel"
+            if not calls.is_call(form) and rules.state_of(_word(form), None)[0] is DeliveryState.DELIVERED:
+                earlier.append((raw.delivery_id, left, _reference(form)))
+                outcomes[raw.id] = "arrived_after_all"
         elif calls.is_call(form):
             called.append(raw.delivery_id)
             outcomes[raw.id] = "call"
         else:
-            word = form.get("MessageStatus") or form.get("SmsStatus") or ""
-            state, reason = rules.state_of(word, form.get("ErrorCode"))
+            state, reason = rules.state_of(_word(form), form.get("ErrorCode"))
             moves.append((raw.delivery_id, state, _reference(form), reason))
             outcomes[raw.id] = state.value
     if called:
         moves.extend(_conclusions(session, ports, called, numbers))
-    moved = ledger.land(session, moves)
+    moved = [*ledger.land(session, moves), *failover.arrived_after_all(session, earlier)]
     _tell(session, ports, moved)
     counters.note_folded(session, ports.metrics, list(outcomes.values()), moved)
     moment = now(session)
@@ -297,6 +303,10 @@ def _tell(session: Session, ports: Ports, moved: Sequence[Delivery]) -> None:
         records = session.scalars(sa.select(Broadcast).where(Broadcast.id.in_(by_broadcast)))
         for record in records:
             ports.outcomes.settled(session, record, by_broadcast[record.id])
+
+
+def _word(form: Mapping[str, Any]) -> str:
+    return str(form.get("MessageStatus") or form.get("SmsStatus") or "")
 
 
 def _parsed(sealer: Sealer, raw: Raw | RawReceipt) -> dict[str, Any] | None:

@@ -179,3 +179,22 @@ def test_an_account_that_does_not_answer_is_reminded_and_has_no_superior(
         escalate(database, minutes(16, clock))
     assert [r for r, _t, _l in outbox.messages()] == [f"account:{world.account}"] * 2
     assert outcomes(database)[-1] == (StepKind.DOOR, StepOutcome.AT_DOOR)
+
+
+def test_whom_the_text_of_a_call_out_does_not_wake_is_called_and_answers_with_a_key(
+    ask: Ask, database: Database, clock: ManualClock
+) -> None:
+    from notify import speech
+    from notify.models import Broadcast, Delivery, Kind
+
+    ask(ladder=Ladder.callout(call=3, awake=5, superior=10, door=15))
+    escalate(database, minutes(3, clock))
+    with database.read() as session:
+        sent = session.execute(
+            sa.select(Delivery.channel, Broadcast.text)
+            .join(Broadcast, Broadcast.id == Delivery.broadcast_id)
+            .order_by(Delivery.id)
+        ).all()
+    assert [channel for channel, _text in sent] == ["sms", "voice"]
+    spoken = speech.call_text(Kind.ACTUAL, sent[1].text)
+    assert "按 1，" in spoken and "http" not in spoken and "{" not in spoken and "听到请按" not in spoken

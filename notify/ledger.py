@@ -216,7 +216,7 @@ def settle(
         [[i, attempt, state.value, ref, reason] for i, attempt, state, ref, reason in results],
         at=now(session),
     )
-    return {(row[0], row[1]) for row in result.all()}
+    return {(row.id, row.attempt) for row in result.all()}
 
 
 def land(session: Session, moves: Iterable[Move], only_from: frozenset[DeliveryState] | None = None) -> list[Delivery]:

@@ -13,6 +13,7 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,11 @@ SMOKE = {
     "messages": 300,
     "baseline": 40,
     "ledger": 2_000,
-    "rate_seconds": 1.0,
-    "rates": [250.0],
+    "rate_seconds": 2.0,
+    "rates": [1_000.0],
     "latencies": [0.0],
     "engines": [2.0],
-    "small": 200,
+    "small": 2_000,
     "routine": 1_000,
     "repeat": 1,
 }
@@ -97,31 +98,36 @@ def everybody(options: argparse.Namespace) -> int:
     return max(sizes)
 
 
-def one_database(setting: scenarios.Setting, options: argparse.Namespace) -> dict[str, Any]:
-    """All scenarios asked for on one database."""
+def one_database(
+    setting: scenarios.Setting, options: argparse.Namespace, result: dict[str, Any], keep: Callable[[], None]
+) -> None:
+    """All scenarios asked for on one database; `keep` after each, so that a long run never loses what it has."""
     wanted: set[str] = options.only
-    result: dict[str, Any] = {}
     if "ledger" in wanted:
         scenarios.say("  ledger")
         result["ledger"] = scenarios.ledger(setting, options.ledger)
+        keep()
     if wanted & {"handover", "ceiling", "celery"}:
         result["handover"] = [
             scenarios.paired(setting, options.messages, options.baseline, count, latency, wanted)
             for latency in options.latencies
             for count in options.engines
         ]
+        keep()
     if "rate" in wanted:
         result["rate"] = [
             scenarios.rate(setting, rate, count, options.rate_seconds, options.rate_latency)
             for rate in options.rates
             for count in options.engines
         ]
+        keep()
     if "first" in wanted:
         scenarios.say("  first message")
         result["first"] = scenarios.first(setting, options.small, options.routine, 2 if options.smoke else 7)
+        keep()
     if "memory" in wanted:
         result["memory"] = scenarios.memory(setting, [options.small, options.ledger], max(options.engines))
-    return result
+        keep()
 
 
 def broken(report: dict[str, Any]) -> list[str]:
@@ -159,6 +165,11 @@ def main() -> int:
         "skipped": {},
         "databases": {},
     }
+
+    def keep() -> None:
+        report["seconds"] = round(time.monotonic() - began)
+        options.output.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
     celery = None
     if "celery" in options.only:
         try:
@@ -188,10 +199,8 @@ def main() -> int:
                 options.redis,
                 options.waits,
             )
-            report["databases"][name] = one_database(setting, options)
+            one_database(setting, options, report["databases"].setdefault(name, {}), keep)
             database.engine.dispose()
-            report["seconds"] = round(time.monotonic() - began)
-            options.output.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", "utf-8")
     print(table.markdown(report))
     faults = broken(report)
     for fault in faults:

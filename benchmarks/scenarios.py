@@ -180,9 +180,14 @@ def paired(
         if "celery" in wanted and setting.celery is not None:
             harness.empty_ledger(setting.database)
             with setting.start_gateway(latency_ms) as gateway:
-                run["celery"] = celery_baseline.run(
-                    setting.celery, setting.redis, setting.database, gateway, slow, engines, setting.folder
-                )
+                try:
+                    run["celery"] = celery_baseline.run(
+                        setting.celery, setting.redis, setting.database, gateway, slow, engines, setting.folder
+                    )
+                except RuntimeError as error:
+                    # The baseline broke, not the engine: the run goes on, and says so.
+                    run["celery_failed"] = str(error)[:300]
+                    say(f"  {run['celery_failed']}")
         runs.append(run)
     result: dict[str, Any] = {"engines": engines, "latency_ms": latency_ms, "runs": runs}
     for name in ("engine", "ceiling", "straightforward", "celery"):
@@ -190,7 +195,7 @@ def paired(
         if rows:
             result[name] = median(rows, "per_second")
         if name != "engine" and rows and "engine" in runs[0]:
-            ratios = [run["engine"]["per_second"] / run[name]["per_second"] for run in runs]
+            ratios = [run["engine"]["per_second"] / run[name]["per_second"] for run in runs if name in run]
             result[f"engine_to_{name}"] = round(statistics.median(ratios), 3)
     return result
 
@@ -216,7 +221,7 @@ def rate(setting: Setting, configured: float, engines: int, seconds: float, late
 def memory(setting: Setting, sizes: list[int], engines: int) -> list[dict[str, Any]]:
     """The most memory of an engine, by the size of the broadcast; the largest is the whole district."""
     results = []
-    for people in sizes:
+    for people in sorted(set(sizes)):
         say(f"  {setting.database.engine.dialect.name}, {engines} engine(s), {people} people: memory")
         run = hand_over(setting, people, engines, 0.0)
         results.append({"people": people, "engines": engines, **run})

@@ -37,9 +37,6 @@ _QUESTION: Final = {
 _DRILL: Final = {"title": "王口镇防汛转移演练", "when": "8月3日（周日）09:00"}
 _BY_REPLY: Final = {**_QUESTION, "choices": "1 已到岗，2 未到岗"}
 
-_BY_KEY: Final = {
-    "text": _QUESTION["text"], "due": _QUESTION["due"], "choices": "按 1，已到岗，按 2，未到岗",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,7 +101,6 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
         frozenset({"due"}),
         whole=False,
     ),
-    "question_by_key": Entry(N_("A question, spoken, to be answered with a key"), _BY_KEY),
     "asked_back": Entry(N_("Asking back: several questions are open"), {"n": "2"}, whole=False),
     "asked_back_line": Entry(
         N_("Asking back: one of the questions"),

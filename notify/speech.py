@@ -17,9 +17,11 @@ _OPENING: Final = {Kind.EXERCISE: "演练，演练。", Kind.TEST: "测试，测
 _CLOSING: Final = {Kind.EXERCISE: "以上是演练。"}
 _WIDE: Final = {0xFF10 + n: 0x30 + n for n in range(10)} | {0xFF21 + n: 0x41 + n for n in range(26)} | {
     0xFF41 + n: 0x61 + n for n in range(26)
-} | {0xFF1A: ":", 0xFF0E: ".", 0xFF05: "%", 0xFF0D: "-", 0x3000: " "}  # fmt: skip
-_LINK: Final = re.compile(r"(?:https?://|www\.)[^\s，。；、！？）】]+|(?<![\w/])/c/[\w~.-]+")
-_KEYS: Final = re.compile(r"按\s*[0-9]")
+} | {0xFF0E: ".", 0xFF05: "%", 0xFF0D: "-", 0x3000: " "}  # fmt: skip
+_LINK: Final = re.compile(
+    r"(?:[，,]?\s*(?:或者?|也可)?\s*(?:打开|点击|访问|详见|or open)\s*)?(?:https?://|www\.)[^\s，。；、！？）】]+|(?<![\w/])/c/[\w~.-]+"
+)
+_KEYS: Final = re.compile(r"按\s*(?:键|[0-9])")
 _UNITS: Final = (
     ("m³/s", "立方米每秒"),
     ("m3/s", "立方米每秒"),
@@ -55,7 +57,8 @@ def speakable(text: str) -> str:
 
     What a voice would guess at is decided here: 8:30 is 8点30分, 12379 is said digit by digit, 8-10级 is 8到10级.
     """
-    said = _LINK.sub("", text.translate(_WIDE)).translate(_STOPS)
+    said = re.sub(r"(?<=\d)：(?=\d\d)", ":", text.translate(_WIDE))
+    said = _LINK.sub("", said).translate(_STOPS)
     said = re.sub(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)", lambda m: f"{m[1]}年{int(m[2])}月{int(m[3])}日", said)
     said = re.sub(r"(?<![\d:])(\d{1,2}):(\d{2})(?::\d{2})?(?![\d:])", _time, said)
     said = re.sub(r"(?<![\d.])(\d{3,4})-(\d{7,8})(?!\d)", lambda m: _digits(m[1] + m[2]), said)
@@ -67,8 +70,10 @@ def speakable(text: str) -> str:
         said = re.sub(rf"(?<=\d){re.escape(sign)}(?![A-Za-z0-9])|(?<=\d ){re.escape(sign)}(?![A-Za-z0-9])", words, said)
     for sign, words in _SPOKEN.items():
         said = said.replace(sign, words)
-    said = re.sub(r"(?<![\d.])\d{5,}(?![\d.])(?!\s*(?:人|户|元|吨|米|公里|毫米|立方|平方|亩|件|条|万|次))", _number, said)
-    said = "".join(c for c in said.translate(_PAUSES) if unicodedata.category(c)[0] not in "SC")
+    said = re.sub(
+        r"(?<![\d.])\d{5,}(?![\d.])(?!\s*(?:人|户|元|吨|米|公里|毫米|立方|平方|亩|件|条|万|次))", _number, said
+    )
+    said = "".join(c for c in said.translate(_PAUSES) if unicodedata.category(c)[0] not in "SCM")
     return _tidy(said)
 
 
@@ -80,6 +85,7 @@ def call_text(kind: Kind, body: str) -> str:
     """
     plain = body.replace(DRILL_MARK, "") if kind is Kind.EXERCISE else body
     plain = plain.replace(TEST_MARK, "", 1) if kind is Kind.TEST else plain
+    plain = re.sub(r"回复\s*(?=[0-9０-９])", "按 ", plain)  # nobody writes a reply while listening
     said = _OPENING.get(kind, "") + _ended(speakable(plain)) + _CLOSING.get(kind, "")
     return said if _KEYS.search(said) else said + PRESS_ONE
 

@@ -96,8 +96,9 @@ class Ladder:
 
     @classmethod
     def callout(cls, *, call: float, awake: float, superior: float, door: float) -> Ladder:
-        """The ladder of a call-out, from the configured minutes of its colour."""
-        return cls.of_minutes((Step.REMIND, call), (Step.DEPUTY, awake), (Step.SUPERIOR, superior), (Step.DOOR, door))
+        """The ladder of a call-out, from the configured minutes of its colour. Whom the text does not wake is called."""
+        rest = cls.of_minutes((Step.DEPUTY, awake), (Step.SUPERIOR, superior), (Step.DOOR, door))
+        return cls((Rung(Step.REMIND, timedelta(minutes=call), channels=("voice",)), *rest.rungs))
 
     def due(self, asked_at: datetime, due_at: datetime) -> list[tuple[Rung, datetime]]:
         """Every rung with its moment, earliest first."""

@@ -197,4 +197,4 @@ def test_whom_the_text_of_a_call_out_does_not_wake_is_called_and_answers_with_a_
         ).all()
     assert [channel for channel, _text in sent] == ["sms", "voice"]
     spoken = speech.call_text(Kind.ACTUAL, sent[1].text)
-    assert "按 1，" in spoken and "http" not in spoken and "{" not in spoken and "听到请按" not in spoken
+    assert "按键答复：1 " in spoken and "http" not in spoken and "{" not in spoken and "听到请按" not in spoken

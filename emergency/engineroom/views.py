@@ -110,6 +110,12 @@ def outcome_words(outcome: str) -> str:
     return next((state.label(language()) for state in DeliveryState if state.value == outcome), outcome)
 
 
+@blueprint.app_template_global("reason_words")
+def reason_words(code: str | None) -> str:
+    """For other rooms' lists of messages: a reason in words."""
+    return meaning(code)
+
+
 def _render(template: str, **facts: Any) -> str:
     return flask.render_template(
         template, explain=explain, meaning=meaning, subject_url=subject_url, receipt_words=RECEIPTS,

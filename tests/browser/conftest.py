@@ -157,6 +157,7 @@ TABLES = {
     "units": {"unit_id": "unit", "id": "unit"},
     "questions": {"question_id": "question", "id": "question"},
     "readiness": {"defect_id": "defect", "id": "defect"},
+    "system": {"delivery_id": "delivery", "broadcast_id": "broadcast"},
     "journal": {"seq": "journal_entry", "id": "journal_entry"},
 }  # fmt: skip
 ANYWHERE = {name: table for tables in TABLES.values() for name, table in tables.items() if not name.startswith("id")}

@@ -44,6 +44,8 @@ MAIN = {
     "posts": "/posts",
     "map": "/map",
     "system": "/system",
+    "delivery": "/system/delivery",
+    "by-hand": "/system/delivery/by-hand",
     "readiness": "/readiness",
     "accounts": "/accounts",
     "not-found": "/no-such-page",
@@ -62,7 +64,7 @@ WHOSE = {"warning-approve": "approver", "journal": "audit", "accounts": "", "sys
 
 
 IN_ENGLISH = {"workbench", "warnings", "warning", "warning-approve", "warning-preview", "board", "drills", "drill", "plans",
-              "plan", "supplies", "posts", "map", "readiness", "system"}  # fmt: skip
+              "plan", "supplies", "posts", "map", "readiness", "system", "delivery"}  # fmt: skip
 """The pages of which a picture in English is kept; of the others the Chinese ones do."""
 
 

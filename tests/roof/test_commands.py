@@ -363,3 +363,61 @@ def test_somebody_without_permission_is_told_so(site: Path) -> None:
         )  # fmt: skip
     told = ran.stderr.partition("-- as nobody\n")[2]
     assert ran.returncode == 1 and "No permission to write" in told and len(told.strip().splitlines()) == 1
+
+
+# --- delivery ----------------------------------------------------------------------------------------------------------
+
+
+def _waiting(site: Path) -> int:
+    """One message of a post in the ledger, entered a minute ago."""
+    from datetime import UTC, datetime, timedelta
+
+    from emergency import config as configuration
+    from emergency import runtime
+    from kernel.clock import ManualClock
+    from notify import service
+    from notify.models import Kind
+
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    built = runtime.build(configuration.load(), clock=ManualClock(past))
+    with built.database.write() as session:
+        spec = service.BroadcastSpec(
+            kind=Kind.ACTUAL, priority=0, text="河水上涨。", valid_until=past + timedelta(hours=2), channels=["sms"],
+            subject_kind="question", subject_id=7,
+        )  # fmt: skip
+        people = [service.Recipient("post:1", "120118104000", 1, b"1" * 16)]
+        first = service.deliver(session, spec, people).first_id + 1
+    built.close()
+    return first
+
+
+def test_status_ends_with_one_while_something_waits_and_nothing_leaves(site: Path, run: Run) -> None:
+    assert run("notify", "status").code == 0
+    _waiting(site)
+    told = run("notify", "status")
+    assert told.code == 1
+    assert "1 real warnings wait and nothing has left for" in told.err and "No engine lives" in told.err
+    found = run("notify", "status", "--json")
+    facts = json.loads(found.out)
+    assert found.code == 1
+    assert (facts["silent"], facts["alarm"]["cause"], facts["waiting"]) == (True, "no_engine", 1)
+
+
+def test_the_unknown_are_listed_and_settled_at_the_console(site: Path, run: Run) -> None:
+    import sqlite3
+
+    message = _waiting(site)
+    assert json.loads(run("notify", "settle", "--format", "json").out)["messages"] == []
+    refused = run("notify", "settle", str(message), "--as", "failed", "--reason", "x")
+    assert refused.code != 0 and "known by now" in refused.err
+    with sqlite3.connect(site / "instance" / "emergency.db") as raw:
+        raw.execute("UPDATE delivery SET state = 'unknown', reason = 'by_hand', attempt = 1")
+        raw.execute("UPDATE delivery_tally SET state = 'unknown'")
+    listed = json.loads(run("notify", "settle", "--format", "json").out)
+    assert [row["message"] for row in listed["messages"]] == [message] and listed["broadcasts"][0]["count"] == 1
+    assert run("notify", "settle", str(message), "--as", "handed-over").code != 0
+    assert "1 messages settled" in run(
+        "notify", "settle", "--broadcast", str(listed["broadcasts"][0]["broadcast"]), "--count", "1", "--as",
+        "handed-over", "--reason", "asked the provider",
+    ).out  # fmt: skip
+    assert "Nothing has to be settled" in run("notify", "settle").out

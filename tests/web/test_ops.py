@@ -143,3 +143,39 @@ def test_every_recurring_job_has_its_words():
     from emergency.web.system import JOBS
 
     assert {job.name for job in jobs()} <= set(JOBS)
+
+
+def test_metrics_carry_what_engines_counted_whoever_counted_it(client, beating, database: Database, clock):
+    from notify import counters
+    from notify.models import ChannelState
+
+    metrics = counters.TableMetrics(database)
+    metrics.count(counters.HANDED_OVER, 7, kind="actual", channel="sms")
+    metrics.count("notify_reconciled_total", 2, verdict="absent")
+    with database.write() as session:
+        counters.observe_first(session, metrics, 0.4, 0)
+        session.add(ChannelState(holder="engine-1", name="twilio", configured_rate=10, rate=5, updated_at=clock.now()))
+    metrics.flush_now()
+    text = client.get("/metrics").text
+    for line in (
+        'emergency_messages_handed_over_total{channel="sms",kind="actual"} 7.0',
+        'emergency_reconciled_total{verdict="absent"} 2.0',
+        'emergency_first_message_seconds_bucket{le="0.25",priority="0"} 0.0',
+        'emergency_first_message_seconds_bucket{le="0.5",priority="0"} 1.0',
+        'emergency_first_message_seconds_count{priority="0"} 1.0',
+        'emergency_channel_breaker{channel="twilio",holder="engine-1",state="closed"} 1.0',
+        'emergency_delivery_silent{cause="no_engine"} 0.0',
+        "emergency_engines_alive 1.0",
+        "emergency_engine_late_results_total 0.0",
+        "emergency_scrape_failures 0.0",
+    ):
+        assert line in text, f"{line}\n{text}"
+
+
+def test_a_missing_engine_is_told_and_warnings_leave_all_the_same(client, beating, shell_app):
+    config = shell_app.extensions["emergency.config"]
+    shell_app.extensions["emergency.config"] = dataclasses.replace(
+        config, engine=dataclasses.replace(config.engine, expected=2)
+    )
+    answer = client.get("/readyz")
+    assert answer.status_code == 200 and answer.json["checks"]["delivery"] == "doubtful"

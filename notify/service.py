@@ -48,6 +48,10 @@ __all__ = [
 ]
 
 BLOCK = 500
+_LEFT = (
+    DeliveryState.SUBMITTED, DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.EXPIRED,
+    DeliveryState.CANCELLED,
+)  # fmt: skip
 INLINE_CANCEL = 10
 
 
@@ -319,6 +323,23 @@ def deliveries(
 def delivery(session: Session, delivery_id: int) -> Delivery | None:
     """One row of the ledger."""
     return session.get(Delivery, delivery_id)
+
+
+def forget_fields(session: Session, broadcast_ids: Iterable[int]) -> int:
+    """Empty the named fields of what has left or never will; an unknown one keeps them, to be found by its text.
+
+    For fields that are secrets while they are good (a link that answers). Returns how many messages.
+    """
+    serials = session.scalars(sa.select(Broadcast.serial).where(Broadcast.id.in_(list(broadcast_ids)))).all()
+    ranges = [Delivery.id.between(*ledger.range_of(serial)) for serial in serials]
+    if not ranges:
+        return 0
+    done = session.execute(
+        sa.update(Delivery)
+        .where(sa.or_(*ranges), Delivery.params.is_not(None), Delivery.state.in_(_LEFT))
+        .values(params=sa.null())
+    )
+    return int(done.rowcount)  # type: ignore[attr-defined]
 
 
 def settle_by_hand(session: Session, delivery_id: int, state: DeliveryState, reason: str) -> bool:

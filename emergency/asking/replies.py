@@ -215,7 +215,7 @@ def _keep(session: Session, heard: _Heard, verdict: Verdict, rows: Mapping[int, 
     touch(session, "question_reply", reply_id)
     if heard.channel == "sms":
         asking_back.ask(session, reply, verdict, rows)
-    return why.value
+    return str(why)
 
 
 def _division(session: Session, questions: Sequence[Question], sender: senders.Sender | None) -> str:

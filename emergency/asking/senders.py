@@ -84,10 +84,11 @@ def describe(session: Session, contact_ids: Collection[int], language: str) -> d
     for contact_id, posts in held.items():
         text = words.get(posts[0], f"post:{posts[0]}")
         found[contact_id] = Described(text, f"/posts/{posts[0]}", tuple(posts))
-    for contact_id, name in session.execute(
+    for account_contact, name in session.execute(
         sa.select(Account.contact_id, Account.username).where(Account.contact_id.in_(wanted - found.keys()))
     ):
-        found[contact_id] = Described(name)
+        if account_contact is not None:
+            found[account_contact] = Described(name)
     sentence = catalogue(language).gettext(OF_VILLAGE)
     for contact_id, resident_id, place in session.execute(
         sa.select(Resident.contact_id, Resident.id, Division.name)

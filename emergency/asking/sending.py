@@ -23,12 +23,14 @@ from kernel.db import now
 from kernel.ids import new_id
 from notify import service as notify
 from notify.channels import catalogue
-from notify.models import Broadcast
+from notify.models import Broadcast, Kind
 
 TOKEN_BYTES = 16
 _DIGEST = "question-link"
 _CAN_RECEIVE = (PhoneState.UNVERIFIED, PhoneState.VERIFIED)
 
+URGENT = 1
+"""Priorities up to this are never held back by a quota."""
 OPENINGS = {StepKind.REMIND: "remind", StepKind.DEPUTY: "ask_deputy", StepKind.SUPERIOR: "ask_superior"}
 """What stands before the question when it is not asked for the first time."""
 
@@ -159,6 +161,11 @@ def send(
     return sent
 
 
+def _spared(question: Question) -> bool:
+    """A call-out always goes, and whatever is as urgent (an approval that a warning waits for)."""
+    return question.notice_kind is Kind.ACTUAL or question.priority <= URGENT
+
+
 def _send_round(
     session: Session, text: str, pairs: Sequence[tuple[Question, QuestionStep, Target]], channels: Sequence[str]
 ) -> Broadcast:
@@ -201,6 +208,7 @@ def _send_round(
             subject_kind="question" if alone else question.subject_kind,
             subject_id=question.id if alone else question.subject_id,
             signature=config.site.sms_signature,
+            daily_quota=0 if _spared(question) else config.notify.daily_quota_per_number,
         ),
         recipients,
     )

@@ -29,6 +29,7 @@ JOBS = {
     "accounts.forget": _l("Forget old sign-in attempts"),
     "asking.escalate": _l("Ask again, ask deputies"),
     "asking.expire": _l("Close unanswered questions"),
+    "asking.forget_tokens": _l("Forget links that have left"),
     "drills.ahead": _l("Plan drills ahead"),
     "drills.missed": _l("Mark missed drills"),
     "drills.rules": _l("Load the rules of drills"),

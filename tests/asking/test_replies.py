@@ -12,13 +12,14 @@ import sqlalchemy as sa
 from emergency.asking import service
 from emergency.asking.escalation import expire
 from emergency.asking.models import Means, Question, Reply, ReplyState, ReplyWhy
+from emergency.asking.tokens import forget_tokens
 from emergency.config import Config, Notify, TwilioWithExercise
 from emergency.http.permissions import Role
 from emergency.privacy.vault import Vault
 from kernel.clock import ManualClock
 from kernel.db import Database
 from kernel.errors import DomainError, NotFound
-from notify.models import Broadcast, Kind
+from notify.models import Broadcast, Delivery, DeliveryState, Kind
 from tests.asking.conftest import Outbox, fetch
 from tests.asking.support import DISTRICT, OTHER_TOWN, World, person
 
@@ -262,3 +263,19 @@ def test_thank_yous_without_a_question_are_put_aside_together(
         assert "1" in service.waiting(session, OFFICER, clock.now())[0].what
         assert service.dismiss_courtesies(session, actor=OFFICER, reason="致谢") == 3
         assert len(service.replies(session, actor=OFFICER).items) == 1
+
+
+def test_the_ledger_forgets_a_link_once_its_message_has_left(
+    ask: Ask, database: Database, clock: ManualClock, outbox: Outbox
+) -> None:
+    ask(ladder=service.Ladder(()))
+    ask(subject=("thing", 8), ladder=service.Ladder(()))
+    [_first, kept] = outbox.links()
+    with database.write() as session:
+        left = session.scalars(sa.select(Delivery).order_by(Delivery.id)).first()
+        assert left is not None
+        left.state = DeliveryState.SUBMITTED
+    assert forget_tokens(database, clock.now()) == 0
+    assert forget_tokens(database, clock.advance(timedelta(minutes=11))) == 1
+    assert outbox.messages()[0][2] == ""
+    assert outbox.messages()[1][2].endswith(kept)

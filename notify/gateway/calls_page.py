@@ -96,7 +96,7 @@ class CallPages:
             "status": call.status,
             "answered_by": call.answered_by,
             "at": datetime.fromtimestamp(call.at, BEIJING).strftime("%m-%d %H:%M:%S"),
-            "keys": call.keys,
+            "pressed": call.keys,
             "seconds": call.seconds,
             "said": bool(call.heard),
             "answered": call.started is not None,

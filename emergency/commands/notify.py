@@ -228,7 +228,7 @@ def _list_unknown(broadcast_id: int | None, output: str) -> None:
     with installation() as runtime, reading(runtime) as session:
         groups = service.waiting_by_broadcast(session, actor=actor())
         page = service.by_hand(session, actor=actor(), broadcast_id=broadcast_id)
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"message": item.id, "broadcast": item.broadcast.id, "phone": item.phone, "place": item.division_name,
              "since": item.since, "tried": item.attempt}
             for item in page.items

@@ -457,6 +457,12 @@ def _validate(config: Config) -> None:
     ):
         if number < 0:
             raise ConfigError(N_("config.toml: “%(name)s” must not be negative."), name=name)
+    for name, number, least in (  # below these a message that is merely slow looks lost, and goes twice
+        ("engine.lease_seconds", config.engine.lease_seconds, 5),
+        ("engine.reconcile_after_seconds", config.engine.reconcile_after_seconds, 15),
+    ):
+        if number < least:
+            raise ConfigError(N_("config.toml: “%(name)s” must be at least %(least)s."), name=name, least=least)
     if config.notify.channel_minutes < 1:
         raise ConfigError(N_("config.toml: “%(name)s” must be at least 1."), name="notify.channel_minutes")
     for name, value in (("server.port", config.server.port), ("notify.gateway.port", config.notify.gateway.port)):
@@ -466,7 +472,6 @@ def _validate(config: Config) -> None:
     _validate_accounts("notify.twilio.exercise", config.notify.twilio.exercise)
     for name, number in (
         ("engine.batch", config.engine.batch),
-        ("engine.lease_seconds", config.engine.lease_seconds),
         ("engine.expected", config.engine.expected),
         ("engine.concurrency", config.engine.concurrency),
         ("engine.tick_seconds", config.engine.tick_seconds),

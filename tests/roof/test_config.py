@@ -57,6 +57,8 @@ def test_the_documented_file_holds_every_setting_with_its_default() -> None:
         ('[privacy]\ncipher = "rot13"', r"should be one of aes-256-gcm, sm4-gcm"),
         ('[site]\ndivision_code = "12"', r"12-digit"),
         ("[engine]\nbatch = 0", r"at least 1"),
+        ("[engine]\nlease_seconds = 4", r"“engine\.lease_seconds” must be at least 5"),
+        ("[engine]\nreconcile_after_seconds = 5", r"“engine\.reconcile_after_seconds” must be at least 15"),
         ("[site", r"cannot be read"),
         ("[notify.twilio]\nauth_tokn = 'x'", r"“notify\.twilio\.auth_tokn” is not a setting; the nearest is “notify\.twilio\.auth_token”"),
     ],

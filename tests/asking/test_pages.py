@@ -315,7 +315,8 @@ def test_replies_are_placed_by_hand(ask: Ask, client: FlaskClient, database: Dat
     assert "收到谢谢" not in page and f"/questions/replies/{first.id}" in page
     assert f"/questions/replies/{first.id}" in client.get("/questions/replies?why=ambiguous").text
     assert f"/questions/replies/{first.id}" not in client.get("/questions/replies?why=late").text
-    assert f"{question.id}:yes" in client.get(f"/questions/replies/{first.id}").text
+    shown = client.get(f"/questions/replies/{first.id}").text
+    assert f"{question.id}:yes" in shown and "已将待答询问编上字母" in shown and "&lt;time" not in page + shown
     assert "收到谢谢" in client.post(f"/questions/replies/{second.id}/reveal", data={"purpose": "drill"}).text
     used = client.post(f"/questions/replies/{first.id}/use", data={"choice": f"{question.id}:yes"})
     assert used.status_code == 303

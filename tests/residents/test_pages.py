@@ -316,3 +316,16 @@ def test_the_json_record_is_masked(client: FlaskClient, people: list[int]) -> No
     assert (found["name"], found["has_needs"], found["priority_class"]) == ("张某某", True, 0)
     assert {other["id"] for other in found["household"]} == {people[1], people[2]}
     assert client.get("/api/v1/residents/5").status_code == 404
+
+
+def test_a_clerk_stops_everyday_messages_with_proof_and_sends_them_again(
+    client: FlaskClient, people: list[int], db: Database
+) -> None:
+    page = f"/residents/{people[0]}"
+    assert client.post(f"{page}/messages", data={"wanted": "", "reason": " "}).status_code == 422
+    stopped = client.post(f"{page}/messages", data={"wanted": "", "reason": "本人持身份证到窗口"})
+    assert stopped.status_code == 303
+    shown = text(client.get(page))
+    assert "拒收短信" in shown and "窗口登记" in shown and "恢复发送" in shown
+    assert client.post(f"{page}/messages", data={"wanted": "1", "reason": "本人来电要求"}).status_code == 303
+    assert "停发日常短信" in text(client.get(page))

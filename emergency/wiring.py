@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from emergency import delivery
 from emergency.asking import service as asking
 from emergency.http.actor import Actor
+from emergency.people.contacts import refusals
 from emergency.people.contacts import service as contacts
 from emergency.people.contacts.models import Contact, OptMeans
 from emergency.people.posts.models import PostHolder
@@ -19,8 +20,9 @@ from emergency.privacy import journal
 from emergency.readiness import service as readiness
 from emergency.runtime import furniture
 from kernel.db import touch
-from notify.models import Broadcast, Kind
+from notify.models import Broadcast, Delivery, DeliveryState, Kind
 from notify.ports import Settled
+from notify.rules import PERMANENT_REASONS
 
 if TYPE_CHECKING:
     from emergency.runtime import Runtime
@@ -39,7 +41,12 @@ class Outcomes:
     """Hears what became of messages (`notify.ports.Outcomes`)."""
 
     def settled(self, session: Session, broadcast: Broadcast, results: Sequence[Settled]) -> None:
-        """The ledger's tallies say it all; nobody else counts."""
+        """The ledger's tallies count; a message that arrived ends what was held against its number."""
+        arrived = [result.delivery_id for result in results if result.state == DeliveryState.DELIVERED.value]
+        if arrived and refusals.any_stands(session):
+            keys = session.scalars(sa.select(Delivery.number_key).where(Delivery.id.in_(arrived))).all()
+            for contact_id in refusals.end(session, set(keys)):
+                touch(session, "contact", contact_id)
 
     def refused(self, session: Session, broadcast: Broadcast, reason: str, count: int) -> None:
         """Kinds disagreed at the last door: journalled, because somebody has to explain it."""
@@ -48,10 +55,15 @@ class Outcomes:
             reason=reason, count=count, broadcast_kind=broadcast.kind.value,
         )  # fmt: skip
 
-    def defect(self, session: Session, recipient: str, reason: str) -> None:
+    def defect(
+        self, session: Session, recipient: str, reason: str, *, number_key: bytes | None = None, channel: str = ""
+    ) -> None:
         """A number is refused for good: whoever it belongs to becomes a defect, never a retry."""
         kind, _, number = recipient.partition(":")
         if not number.isdigit():
+            return
+        refused = number_key is not None and reason in PERMANENT_REASONS and reason not in OPTED_OUT
+        if refused and not refusals.note(session, number_key=number_key or b"", channel=channel, code=reason):
             return
         journal.record(session, NUMBER_REFUSED, actor=ENGINE, subject=(kind, int(number)), reason=reason)
         touch(session, kind, int(number))

@@ -138,7 +138,9 @@ def settle(session: Session, ports: Ports, results: Sequence[Result], change: le
                 Settled(row.id, row.recipient, row.division, state.value, sent.reason)
             )
             if sent.reason in PERMANENT_REASONS or sent.reason == "no_address":
-                ports.outcomes.defect(session, row.recipient, sent.reason or "")
+                ports.outcomes.defect(
+                    session, row.recipient, sent.reason or "", number_key=row.number_key, channel=row.channel
+                )
             if sent.reason in _OUR_REFUSALS:
                 key = (row.broadcast_id, sent.reason or "")
                 refusals[key] = refusals.get(key, 0) + 1
@@ -149,7 +151,10 @@ def settle(session: Session, ports: Ports, results: Sequence[Result], change: le
     counters.note_results(
         session,
         ports.metrics,
-        [(r.lane.record, r.row.channel, _STATES[r.sent.answer], (r.row.id, r.row.attempt + 1) in moved) for r in results],
+        [
+            (r.lane.record, r.row.channel, _STATES[r.sent.answer], (r.row.id, r.row.attempt + 1) in moved)
+            for r in results
+        ],
     )
     for broadcast_id, settled in final.items():
         ports.outcomes.settled(session, records[broadcast_id], settled)

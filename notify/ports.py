@@ -68,8 +68,13 @@ class Outcomes(Protocol):
         """The engine refused to send (kinds disagree, marker missing): must be journalled."""
         ...
 
-    def defect(self, session: Session, recipient: str, reason: str) -> None:
-        """A number is refused for good (not a mobile, opted out, gone): its owner has to mend it."""
+    def defect(
+        self, session: Session, recipient: str, reason: str, *, number_key: bytes | None = None, channel: str = ""
+    ) -> None:
+        """A number is refused for good (not a mobile, opted out, gone): its owner has to mend it.
+
+        `number_key` is the number that was written to; its owner may have another one by now.
+        """
         ...
 
 
@@ -134,7 +139,9 @@ class NoOutcomes:
     def refused(self, session: Session, broadcast: Broadcast, reason: str, count: int) -> None:
         """Do nothing."""
 
-    def defect(self, session: Session, recipient: str, reason: str) -> None:
+    def defect(
+        self, session: Session, recipient: str, reason: str, *, number_key: bytes | None = None, channel: str = ""
+    ) -> None:
         """Do nothing."""
 
 

@@ -298,7 +298,9 @@ def _tell(session: Session, ports: Ports, moved: Sequence[Delivery]) -> None:
                 Settled(row.id, row.recipient, row.division, row.state.value, row.reason)
             )
         if row.state is DeliveryState.FAILED and row.reason in rules.PERMANENT_REASONS:
-            ports.outcomes.defect(session, row.recipient, row.reason or "")
+            ports.outcomes.defect(
+                session, row.recipient, row.reason or "", number_key=row.number_key, channel=row.channel
+            )
     if by_broadcast:
         records = session.scalars(sa.select(Broadcast).where(Broadcast.id.in_(by_broadcast)))
         for record in records:

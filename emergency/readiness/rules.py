@@ -19,6 +19,7 @@ SEVERITIES = {
     "post_vacant": Severity.RED,
     "post_no_number": Severity.RED,
     "post_opted_out": Severity.RED,
+    "post_number_refused": Severity.RED,
     "nobody_on_duty": Severity.RED,
     "shift_not_confirmed": Severity.RED,
     "not_on_any_list": Severity.RED,

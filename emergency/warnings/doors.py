@@ -36,6 +36,7 @@ from emergency.warnings.models import (
 from kernel.db import Database, now
 from kernel.errors import N_, Conflict, NotFound
 from kernel.ids import new_id
+from notify import failover
 from notify.models import Broadcast, Delivery, DeliveryState
 
 TABLE = "warning_door_visit"
@@ -115,6 +116,12 @@ def _failed(database: Database, warning_id: int) -> int:
                 .where(
                     sa.or_(*ranges) if ranges else sa.false(),
                     Delivery.state.in_(_UNREACHED),
+                    # Whom another channel is about to try is not sent for yet.
+                    sa.or_(
+                        Delivery.state != DeliveryState.FAILED,
+                        Delivery.channel.in_({record.channels[-1] for record in records}),
+                        Delivery.reason.in_(failover.NEVER_PASSED),
+                    ),
                     Delivery.recipient.not_in(listed),
                 )
                 .limit(PIECE)

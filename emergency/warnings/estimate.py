@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 from emergency.config import Config
 from emergency.divisions.models import Division
 from emergency.warnings import area as areas
-from emergency.warnings import counting, geometry, rules, texts
+from emergency.warnings import audience, counting, geometry, issuing, rules, texts
 from emergency.warnings.area import Targets
 from emergency.warnings.models import Warning
+from notify import quota
 from notify import text as notify_text
 from notify.models import DeliveryTally
 
@@ -35,6 +36,7 @@ def estimate(session: Session, warning: Warning, targets: Targets, now: datetime
         "opted_out": counted.opted_out,
         "unreachable": counted.unreachable,
         "everybody": counted.people + counted.unreachable,
+        "held_back": held_back(session, warning, targets),
         **_of_the_text(session, warning, counted.numbers, now),
         "by_division": [
             {
@@ -51,6 +53,16 @@ def estimate(session: Session, warning: Warning, targets: Targets, now: datetime
         ],
         "at": rules.cap_time(now),
     }
+
+
+def held_back(session: Session, warning: Warning, targets: Targets) -> int:
+    """Numbers of the audience that had their day's messages already, where the quota applies to this warning."""
+    limit = issuing.quota_of(session, warning)
+    used_up = quota.full(session, texts.KIND[warning.status], limit)
+    if not used_up:
+        return 0
+    rows = audience.recipients(session, targets, warning.audience).subquery("told")
+    return session.scalar(sa.select(sa.func.count()).select_from(rows).where(used_up.holds(rows.c.number_key))) or 0
 
 
 def _of_the_text(session: Session, warning: Warning, numbers: int, now: datetime) -> dict[str, Any]:

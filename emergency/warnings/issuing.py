@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from emergency.config import Config
 from emergency.http.actor import Actor
 from emergency.privacy import journal
 from emergency.warnings import area as areas
@@ -33,7 +34,7 @@ from notify.models import Broadcast
 SUBJECT = "warning"
 ISSUED = journal.kind(
     "warning.issued", "预警发布", "Warning issued", "identifier", "status", "msg_type", "level", "numbers", "people",
-    "broadcast", "version", "break_glass",
+    "broadcast", "version", "break_glass", "held_back",
 )  # fmt: skip
 _DRILL_PRIORITY = {WarningStatus.EXERCISE: 5, WarningStatus.TEST: 6}
 _SERIALS = 10
@@ -72,6 +73,7 @@ def issue(
             subject_id=warning.id,
             environment=warning.status.value.lower(),
             signature=signature,
+            daily_quota=quota_of(session, warning),
         ),
         recipients,
     )
@@ -98,10 +100,21 @@ def issue(
         session, ISSUED, actor=actor, subject=(SUBJECT, warning.id), identifier=identifier,
         status=warning.status.value, msg_type=warning.msg_type.value, level=warning.level.value,
         numbers=sending.messages, people=sending.people, broadcast=sending.id, version=warning.approved_version,
-        break_glass=warning.break_glass_reason is not None or None,
+        break_glass=warning.break_glass_reason is not None or None, held_back=sending.held_back or None,
     )  # fmt: skip
     touch(session, SUBJECT, warning.id)
     return record
+
+
+def quota_of(session: Session, warning: Warning) -> int:
+    """Messages to a number in a day beyond which this one is held back; 0 where a life may hang on it.
+
+    A real warning of a spared colour always goes, and whatever changes or lifts an earlier one: who was warned hears
+    that it is over.
+    """
+    config: Config = session.info["config"]
+    spared = warning.msg_type is not MessageType.ALERT or warning.level.value in config.notify.quota_spares
+    return 0 if warning.status is WarningStatus.ACTUAL and spared else config.notify.daily_quota_per_number
 
 
 def snapshot(warning: Warning, *, text: str, signature: str, identifier: str, sent: datetime) -> dict[str, Any]:

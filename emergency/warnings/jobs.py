@@ -11,6 +11,7 @@ from emergency.http.actor import SYSTEM
 from emergency.warnings import doors, lifting, notices, rules
 from emergency.warnings.models import Warning, WarningState, WarningStatus
 from kernel.db import Database
+from notify import failover
 from scheduler.ticker import Job
 
 
@@ -49,7 +50,14 @@ def remind_approvers(database: Database, moment: datetime) -> int:
     return asked
 
 
+def next_channel(database: Database, moment: datetime) -> int:
+    """Whom one channel did not reach in its minutes, the next one tries."""
+    config: Config = database.service("config")
+    return failover.pass_on(database, moment, config.notify.channel_minutes)
+
+
 JOBS = [
+    Job("warnings.next_channel", next_channel, every_seconds=5),
     Job("warnings.end_expired", lifting.end_expired, every_seconds=10),
     Job("warnings.remind_approvers", remind_approvers, every_seconds=10),
     Job("warnings.door_lists", doors.make_lists, every_seconds=30),

@@ -30,6 +30,7 @@ from emergency.warnings.models import AckMethod, Acknowledgement, Warning, Warni
 from kernel.db import now, touch
 from kernel.errors import N_, Conflict, Invalid, NotFound
 from kernel.ids import new_id
+from notify import failover
 from notify import service as notify
 from notify.models import Broadcast, Delivery, DeliveryState
 
@@ -72,7 +73,15 @@ def reach(session: Session, *, actor: Actor, warning_id: int) -> dict[str, Any]:
 
 def figures(session: Session, warning: Warning, actor: Actor) -> dict[str, Any]:
     """As `reach`, for a warning that has been looked up."""
-    tally = notify.tallies(session, issuing.broadcast_ids(session, [warning.id]))
+    ids = issuing.broadcast_ids(session, [warning.id])
+    tally = notify.tallies(session, ids)
+    left = failover.passed(session, ids)
+    told = session.execute(
+        sa.select(
+            sa.func.coalesce(sa.func.sum(Broadcast.held_back), 0).label("held_back"),
+            sa.func.coalesce(sa.func.sum(Broadcast.held_back_people), 0).label("held_back_people"),
+        ).where(Broadcast.id.in_(ids))
+    ).one()
     mine = {code: states for code, states in tally.by_division.items() if actor.covers(code)}
     answers = _answers(session, warning.id, actor)
     names = division_names(session, sorted({*mine, *answers.by_division}))
@@ -92,12 +101,18 @@ def figures(session: Session, warning: Warning, actor: Actor) -> dict[str, Any]:
             _division(code, names.get(code, code), mine.get(code, {}), answers.by_division.get(code))
             for code in sorted({*mine, *answers.by_division})
         ],
+        "held_back": int(told.held_back),
+        "held_back_people": int(told.held_back_people),
         "by_channel": [
             {
                 "channel": channel,
-                "targeted": sum(m for m, _ in found.values()),
-                "targeted_people": sum(p for _, p in found.values()),
-                "by_state": {state.value: found.get(state, (0, 0))[0] for state in DeliveryState},
+                "targeted": sum(m for m, _ in [*found.values(), *left.get(channel, {}).values()]),
+                "targeted_people": sum(p for _, p in [*found.values(), *left.get(channel, {}).values()]),
+                "passed_on": sum(m for m, _ in left.get(channel, {}).values()),
+                "by_state": {
+                    state.value: found.get(state, (0, 0))[0] + left.get(channel, {}).get(state, (0, 0))[0]
+                    for state in DeliveryState
+                },
                 "reached": found.get(DeliveryState.DELIVERED, (0, 0))[0],
                 "reached_people": found.get(DeliveryState.DELIVERED, (0, 0))[1],
             }

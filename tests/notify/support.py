@@ -93,7 +93,7 @@ class Outcomes:
     def refused(self, session: object, broadcast: object, reason: str, count: int) -> None:
         self.refusals.append((reason, count))
 
-    def defect(self, session: object, recipient: str, reason: str) -> None:
+    def defect(self, session: object, recipient: str, reason: str, **_of: object) -> None:
         self.defects.append((recipient, reason))
 
 

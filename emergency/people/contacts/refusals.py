@@ -16,6 +16,8 @@ from emergency.people.contacts.models import Contact, NumberRefusal
 from kernel.db import now
 from kernel.errors import N_
 
+REFUSED = "refused"
+"""What a filter of lists calls these numbers."""
 WORDS = {
     "21211": N_("The provider does not take it for a telephone number."),
     "21214": N_("The provider cannot reach this number."),
@@ -49,19 +51,28 @@ def note(session: Session, *, number_key: bytes, channel: str, code: str) -> boo
     return True
 
 
-def end(session: Session, number_keys: Collection[bytes]) -> list[bytes]:
-    """A message arrived at these numbers: whatever was refused there works again. Returns those that were."""
-    if not number_keys or session.scalar(sa.select(sa.literal(1)).select_from(NumberRefusal).limit(1)) is None:
-        return []
-    keys = list(number_keys)
-    found: list[bytes] = []
+def any_stands(session: Session) -> bool:
+    """Whether any number is refused at all; nearly always none is asked about."""
+    return session.scalar(sa.select(sa.literal(1)).select_from(NumberRefusal).limit(1)) is not None
+
+
+def end(session: Session, number_keys: Collection[bytes]) -> list[int]:
+    """A message arrived at these numbers: whatever was refused there works again. Returns the contacts concerned."""
+    keys, found = sorted(number_keys), []
     for start in range(0, len(keys), 500):
         found += session.scalars(
             sa.delete(NumberRefusal)
             .where(NumberRefusal.number_key.in_(keys[start : start + 500]))
             .returning(NumberRefusal.number_key)
         ).all()
-    return found
+    if not found:
+        return []
+    return list(session.scalars(sa.select(Contact.id).where(Contact.phone_index.in_(found))))
+
+
+def told(session: Session, contact_ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """Code and msgid of what is wrong, by contact id, for pages."""
+    return {key: (found.code, words(found.code)) for key, found in of_contacts(session, contact_ids).items()}
 
 
 def of_contacts(session: Session, contact_ids: Iterable[int]) -> dict[int, NumberRefusal]:

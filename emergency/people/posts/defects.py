@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from emergency.divisions import service as divisions
 from emergency.divisions.defects import Defect
-from emergency.people.contacts.models import Contact
+from emergency.people.contacts import refusals
+from emergency.people.contacts.models import Contact, NumberRefusal
 from emergency.people.posts import rules
 from emergency.people.posts.models import DutyShift, Post, PostHolder, PostState, ShiftRole, ShiftState
 from kernel.clock import BEIJING
@@ -26,6 +27,7 @@ REASONS = {
     rules.Fault.UNVERIFIED: N_("The number of %(post)s has not been verified."),
     rules.Fault.STALE: N_("The number of %(post)s was last verified more than 90 days ago."),
 }
+NUMBER_REFUSED = N_("The provider refuses the number of %(post)s for good (%(code)s): nothing arrives there.")
 NOT_CONFIRMED = N_("A shift that begins within twelve hours is not confirmed.")
 NOBODY_NEXT = N_("%(place)s has nobody on the duty roster %(hours)s hours from now.")
 ROOM = "posts"
@@ -34,7 +36,7 @@ LOOK_AHEAD = timedelta(hours=24)
 
 def defects(session: Session, now: datetime, limit_to: Collection[tuple[str, int]] | None = None) -> list[Defect]:
     """Every fault, or those of the subjects in `limit_to`: `("post", id)`, `("contact", id)`, `("duty_shift", id)`."""
-    found = [*_posts(session, now, limit_to), *_shifts(session, now, limit_to)]
+    found = [*_posts(session, now, limit_to), *_refused(session, limit_to), *_shifts(session, now, limit_to)]
     if limit_to is None or any(kind in ("duty_shift", "division") for kind, _id in limit_to):
         found.extend(_gaps(session, now))
     return found
@@ -84,6 +86,43 @@ def _posts(session: Session, now: datetime, limit_to: Collection[tuple[str, int]
             url=f"/posts/{row.id}",
             since=_day((row.verified_at + rules.VERIFY_AFTER if stale else row.since) or now),
             owner_post_id=None if fault is rules.Fault.VACANT else row.id,
+        )
+
+
+def _refused(session: Session, limit_to: Collection[tuple[str, int]] | None) -> Iterator[Defect]:
+    """Posts whose holder, or a deputy, has a number that a provider refuses for good."""
+    statement = (
+        sa.select(Post.id, Post.division_code, Post.unit_id, Post.duty, Contact.id.label("contact_id"))
+        .join(PostHolder, PostHolder.post_id == Post.id)
+        .join(Contact, Contact.id == PostHolder.contact_id)
+        .join(NumberRefusal, NumberRefusal.number_key == Contact.phone_index)
+        .where(Post.state != PostState.ABOLISHED)
+    )
+    if limit_to is not None:
+        posts = [number for kind, number in limit_to if kind == "post"]
+        people = [number for kind, number in limit_to if kind == "contact"]
+        if not posts and not people:
+            return
+        statement = statement.where(sa.or_(Post.id.in_(posts), Contact.id.in_(people)))
+    rows = session.execute(statement.order_by(Post.id, PostHolder.order.desc())).all()
+    first = {row.id: row for row in rows}
+    why = refusals.of_contacts(session, [row.contact_id for row in first.values()])
+    places = divisions.names(session, [row.division_code for row in first.values()])
+    units = divisions.unit_names(session, [row.unit_id for row in first.values() if row.unit_id is not None])
+    for row in first.values():
+        title = f"{units.get(row.unit_id) or places.get(row.division_code, row.division_code)} {row.duty.zh}"
+        yield Defect(
+            room=ROOM,
+            subject_kind="post",
+            subject_id=row.id,
+            rule="post_number_refused",
+            reason=NUMBER_REFUSED,
+            params={"post": title, "code": why[row.contact_id].code},
+            title=title,
+            division_code=row.division_code,
+            url=f"/posts/{row.id}",
+            since=_day(why[row.contact_id].since),
+            owner_post_id=row.id,
         )
 
 

@@ -238,7 +238,8 @@ def _tell(session: Session, following: DutyShift, moment: datetime) -> None:
     spec = notify.BroadcastSpec(
         kind=Kind.NOTICE, priority=2, text=text, valid_until=following.ends,
         channels=list(config.notify.default_channels), subject_kind=TABLE, subject_id=following.id,
-        signature=config.site.sms_signature,
+        signature=config.site.sms_signature, daily_quota=config.notify.daily_quota_per_number,
+        repeat_minutes=config.notify.repeat_minutes,
     )  # fmt: skip
     recipient = f"account:{following.account_id}"
     notify.deliver(

@@ -13,6 +13,7 @@ from emergency.http.forms import Form, flash_done
 from emergency.http.i18n import _, language
 from emergency.http.permissions import Permission, requires
 from emergency.http.request import current_actor, database, own_transaction, session
+from emergency.people.contacts import refusals
 from emergency.people.posts import directory, service
 from emergency.people.posts.forms import CorrectForm, EditPostForm, PersonForm, VerifyForm
 from emergency.people.posts.models import Post, PostState
@@ -44,6 +45,7 @@ def _record(post_id: int, *, form: VerifyForm | None = None, revealed: dict[int,
         names=directory.actor_names(session(), actors),
         PostState=PostState,
         form=form,
+        refusals=refusals.told(session(), [person.contact_id for person in view.people]),
         revealed=revealed or {},
         may_edit=actor.can(Permission.POSTS_EDIT),
         may_verify=actor.can(Permission.POSTS_EDIT) or actor.can(Permission.QUESTIONS_ANSWER),

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from emergency.divisions import rules as divisions
 from emergency.divisions import service as places
-from emergency.people.contacts.models import Contact, PhoneState
+from emergency.people.contacts.models import Contact, NumberRefusal, PhoneState
 from emergency.people.residents.models import Resident
 from kernel.errors import N_
 
+REFUSED_NUMBERS = N_("The provider refuses the numbers of %(n)s residents of %(place)s for good: find the right ones.")
 INVALID_NUMBERS = N_("%(n)s residents of %(place)s have a number that cannot be dialled: no warning reaches them.")
 
 
@@ -46,4 +47,36 @@ def defects(
             "reason": INVALID_NUMBERS,
             "params": {"n": count, "place": names.get(code, code)},
             "url": f"/residents?division={code}&phone=invalid",
+        }
+    yield from _refused(session, limit_to)
+
+
+def _refused(session: Session, limit_to: Collection[tuple[str, int]] | None) -> Iterator[dict[str, Any]]:
+    """Townships with numbers that a provider refuses for good."""
+    township = sa.func.substr(Resident.division_code, 1, 9)
+    statement = (
+        sa.select(township.label("township"), sa.func.count(Resident.id.distinct()).label("n"))
+        .select_from(NumberRefusal)
+        .join(Contact, Contact.phone_index == NumberRefusal.number_key)
+        .join(Resident, Resident.contact_id == Contact.id)
+        .where(Resident.left_at.is_(None))
+        .group_by(township)
+        .order_by(township)
+    )
+    if limit_to is not None:
+        codes = sorted({f"{number:012d}"[:9] + "000" for kind, number in limit_to if kind == "division"})
+        if not codes:
+            return
+        statement = statement.where(divisions.within_any(Resident.division_code, codes))
+    found = {f"{row.township}000": int(row.n) for row in session.execute(statement)}
+    names = places.names(session, found)
+    for code, count in found.items():
+        yield {
+            "rule": "refused_numbers",
+            "subject_kind": "division",
+            "subject_id": int(code),
+            "division_code": code,
+            "reason": REFUSED_NUMBERS,
+            "params": {"n": count, "place": names.get(code, code)},
+            "url": f"/residents?division={code}&phone=refused",
         }

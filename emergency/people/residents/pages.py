@@ -17,6 +17,7 @@ from emergency.http.i18n import gettext, language
 from emergency.http.paging import Page
 from emergency.http.permissions import Permission
 from emergency.http.sheets import Column, RowError
+from emergency.people.contacts import refusals
 from emergency.people.contacts.models import Contact, PhoneState
 from emergency.people.residents import rules, runs
 from emergency.people.residents.models import ImportError_, ImportRun, Resident, RunState
@@ -74,6 +75,27 @@ def priority_label(level: int) -> str:
     """A priority class in words."""
     zh, en = rules.PRIORITY_LABELS[level]
     return en if language() == "en" else zh
+
+
+def phone_choices() -> list[tuple[str, str]]:
+    """What the list can be narrowed to by the telephone."""
+    states = [(one.value, one.label(language())) for one in PhoneState]
+    return [*states, (refusals.REFUSED, gettext("refused by the provider"))]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What a provider says against a number."""
+
+    code: str
+    why: str
+    since: datetime
+
+
+def refusal(session: Session, contact_id: int | None) -> Refusal | None:
+    """Whether the number of a contact is refused for good, in the reader's words."""
+    found = refusals.of_contacts(session, [contact_id]).get(contact_id) if contact_id is not None else None
+    return Refusal(found.code, gettext(refusals.words(found.code)).rstrip("。."), found.since) if found else None
 
 
 def tally(session: Session, actor: Actor, division: str | None = None) -> dict[str, int]:

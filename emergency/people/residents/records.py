@@ -18,7 +18,8 @@ from emergency.http.paging import Page
 from emergency.http.permissions import Permission
 from emergency.people.contacts import rules as contact_rules
 from emergency.people.contacts import service as contacts
-from emergency.people.contacts.models import Contact, PhoneState
+from emergency.people.contacts.models import Contact, NumberRefusal, PhoneState
+from emergency.people.contacts.refusals import REFUSED
 from emergency.people.residents import rules
 from emergency.people.residents.models import Household, Resident
 from emergency.people.residents.rules import ResidentRow
@@ -99,10 +100,15 @@ def list_residents(
         statement = statement.where(divisions.within(Resident.division_code, division))
     if phone_state:
         try:
-            state = PhoneState(str(phone_state))
+            state = PhoneState(str(phone_state)) if phone_state != REFUSED else None
         except ValueError as error:
             raise Invalid(N_("This is not a state of a number."), code="phone_state_unknown") from error
-        statement = statement.join(Contact, Contact.id == Resident.contact_id).where(Contact.phone_state == state)
+        statement = statement.join(Contact, Contact.id == Resident.contact_id)
+        if state is not None:
+            statement = statement.where(Contact.phone_state == state)
+        else:
+            refused = sa.select(NumberRefusal.number_key)
+            statement = statement.where(Contact.phone_index.in_(refused))
         if state in (PhoneState.NONE, PhoneState.INVALID):
             statement = statement.where(Contact.phone_index.is_(None))  # names the partial index
     if priority_class is not None:

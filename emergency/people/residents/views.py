@@ -63,7 +63,7 @@ def index() -> ResponseReturnValue:
         areas=pages.area_choices(session(), actor, division),
         tally=pages.tally(session(), actor, division or None),
         phone=args.get("phone") or "",
-        phone_states=[*PhoneState],
+        phone_states=pages.phone_choices(),
         priority=level,
         priorities=pages.priority_choices(),
         priority_label=pages.priority_label,
@@ -84,6 +84,7 @@ def _show(record: Record) -> str:
         record=record,
         priority_label=pages.priority_label,
         invalid=PhoneState.INVALID,
+        refusal=pages.refusal(session(), record.line.contact_id),
         objections=service.objections(session(), record.line.contact_id),
     )
 

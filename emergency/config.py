@@ -177,9 +177,9 @@ class Notify:
 
     def channels_for(self, *, exercise: bool) -> tuple[str, ...]:
         """By what names messages of this kind can leave: over the account of the kind, or else the local gateway."""
-        account: Twilio = self.twilio.exercise if exercise else self.twilio
-        if account.configured:
-            return ("sms", "voice") if account.voice.from_number else ("sms",)
+        accounts = (self.twilio.exercise if exercise else self.twilio).all.values()
+        if accounts:
+            return ("sms", "voice") if any(account.voice.from_number for account in accounts) else ("sms",)
         return ("sms", "voice") if self.gateway.enabled else ()
 
     def takes_replies(self, *, exercise: bool) -> bool:

@@ -21,6 +21,7 @@ from emergency.commands.common import (
 
 if TYPE_CHECKING:
     from emergency.engineroom.wording import Alert
+    from notify.channels.base import Channel
     from notify.watch import Progress, Status
 
 DRAIN_MINUTES = 10
@@ -261,3 +262,47 @@ def drain(resume: bool) -> None:
         click.echo(_("Engines take new messages again."))
     else:
         click.echo(_("Engines take nothing new for %(n)s minutes; what they hold is being finished.", n=DRAIN_MINUTES))
+
+
+@notify.command()
+@format_option
+def channels(output: str) -> None:
+    """Every road that messages can take here: what it carries, what it can do, what a part costs."""
+    from emergency import delivery
+
+    with installation() as runtime:
+        roads = delivery.channels(runtime.config, runtime.vault)
+    rows = [_road(road) for road in roads]
+    if output == "json":
+        print_json(rows)
+        return
+    headings = [_("Channel"), _("Account"), _("Carries"), _("A second"), _("It can"), _("Price of a part")]
+    can = {
+        "two_way": _("be answered"), "links": _("carry links"), "receipts": _("report back"),
+        "lists": _("be looked up"), "voice": _("speak"),
+    }  # fmt: skip
+    table = [
+        [
+            row["channel"], row["account"], ", ".join(row["kinds"]), f"{row['rate']:g}",
+            ", ".join(words for name, words in can.items() if row[name]), row["price"] or _("not known"),
+        ]
+        for row in rows
+    ]  # fmt: skip
+    print_table(headings, table)
+
+
+def _road(road: Channel) -> dict[str, Any]:
+    able = road.abilities
+    return {
+        "channel": road.name,
+        "account": road.account,
+        "kinds": sorted(kind.label(language()) for kind in road.kinds),
+        "rate": road.rate,
+        "two_way": able.two_way,
+        "links": able.links,
+        "receipts": able.receipts,
+        "lists": able.lists,
+        "expires": able.expires,
+        "voice": able.voice,
+        "price": f"{able.cost.per_part} {able.cost.currency}" if able.cost else None,
+    }

@@ -119,6 +119,14 @@ def _account(account: Twilio) -> str:
     return _("%(host)s, up to %(n)s a second", host=account.base_url, n=filters.number(account.messages_per_second))
 
 
+def _calls(account: Twilio) -> str:
+    if not account.configured:
+        return _("not configured: the local gateway takes it")
+    if not account.voice.from_number:
+        return _("none: no number that may call is set")
+    return _("%(voice)s, up to %(n)s a second", voice=account.voice.voice, n=account.voice.calls_per_second)
+
+
 def _second_factor(setting: str) -> str:
     words = {"required": _("everybody must"), "optional": _("whoever wants to"), "off": _("switched off")}
     return words.get(setting, setting)
@@ -135,6 +143,8 @@ def facts_of_settings(config: Config) -> list[tuple[str, str]]:
         (_("Public address"), config.public_url),
         (_("SMS account"), _account(config.notify.twilio)),
         (_("SMS account of exercises"), _account(config.notify.twilio.exercise)),
+        (_("Voice calls"), _calls(config.notify.twilio)),
+        (_("Voice calls of exercises"), _calls(config.notify.twilio.exercise)),
         (_("Local gateway"), f"{config.notify.gateway.host}:{config.notify.gateway.port}"
          if config.notify.gateway.enabled else _("switched off")),
         (_("Messages to one number a day"), filters.number(config.notify.daily_quota_per_number)),

@@ -154,7 +154,7 @@ def _show(found: Status, alert: Alert | None, running: list[Progress], more: int
     if found.engines:
         click.echo()
         print_table(
-            [_("Engine"), _("Lives"), _("Heard"), _("Handed over"), _("a second"), _("Under way")],
+            [_("Engine"), _("Lives"), _("Heard"), _("Taken by a provider"), _("a second"), _("Under way")],
             [
                 [beat.holder, _("yes") if found.lives(beat) else _("no"), moment(beat.beat_at), beat.handed_over,
                  beat.per_second if found.lives(beat) else 0, beat.in_flight if found.lives(beat) else 0]

@@ -84,6 +84,9 @@ class Limiter:
             self._refused += 1
             self.rate = max(min(1.0, self.configured), min(self.configured, self.rate * 2 / 3))
         grown = min(LONGEST_PAUSE, 0.25 * 2 ** min(self._refused, 10)) if self._refused > 1 else 0.0
-        ordered = min(LONGEST_ORDER, max(0.0, retry_after or 0.5))
-        pause = max(ordered, grown) * random.uniform(1.0, 1.1)
+        self.pause(now, max(min(LONGEST_ORDER, retry_after or 0.5), grown))
+
+    def pause(self, now: float, seconds: float) -> None:
+        """Grant nothing for so long, and up to a tenth more: engines should not return together."""
+        pause = min(LONGEST_ORDER, max(0.0, seconds)) * random.uniform(1.0, 1.1)
         self.paused_until = max(self.paused_until, now + pause)

@@ -162,6 +162,8 @@ class Roads:
                 road.breaker.refused(moment, sent.reason or "", sent.retry_after)
             else:
                 road.breaker.troubled(moment, sent.reason or "")
+                if sent.retry_after:
+                    road.limiter.pause(moment, sent.retry_after)
         else:
             road.breaker.came(1)
 

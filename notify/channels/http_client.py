@@ -21,6 +21,8 @@ from notify.channels.http_connection import Pool
 from notify.channels.outcome import NotTaken, Uncertain
 
 __all__ = ["LeanClient", "NotTaken", "Uncertain"]
+LONGEST_ORDER = 3600.0
+"""Seconds of a Retry-After that are believed; a mistake of theirs must not silence an account for days."""
 _Target = tuple[Pool, str, str]
 """Where a request goes: connections, the Host header, the path."""
 
@@ -114,7 +116,7 @@ def _sorted(status: int, content: str, retry_after: str | None) -> Response:
         # The account or the address is wrong: nothing was taken, and no other message will be until it is mended.
         raise NotTaken(f"http_{status}", 5.0, content)
     if status >= 500 or status < 200 or 300 <= status < 400:
-        raise Uncertain(f"http_{status}", content)
+        raise Uncertain(f"http_{status}", content, _seconds(retry_after))
     return Response(status, content)
 
 
@@ -147,4 +149,4 @@ def _seconds(value: str | None) -> float | None:
             seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
         except (ValueError, TypeError, OverflowError):  # no date, or one without a zone
             return None
-    return min(300.0, max(0.05, seconds))
+    return min(LONGEST_ORDER, max(0.05, seconds))

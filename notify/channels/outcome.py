@@ -16,7 +16,8 @@ class NotTaken(Exception):
 class Uncertain(Exception):
     """The request may or may not have been accepted."""
 
-    def __init__(self, reason: str, raw: str | None = None):
+    def __init__(self, reason: str, raw: str | None = None, retry_after: float | None = None):
         super().__init__(reason)
         self.reason = reason
         self.raw = raw
+        self.retry_after = retry_after

@@ -88,7 +88,10 @@ class TwilioRoad:
         except NotTaken as error:
             return _turned_away(error)
         except Uncertain as error:
-            return Sent(Answer.UNKNOWN, reason=error.reason, account_fault=True, raw=_kept(error.raw))
+            return Sent(
+                Answer.UNKNOWN, reason=error.reason, retry_after=error.retry_after, account_fault=True,
+                raw=_kept(error.raw),
+            )  # fmt: skip
         except (TwilioRestException, TwilioServiceException) as error:
             status = error.status if isinstance(error.status, int) else 0
             return twilio_codes.verdict(status, _body.get())

@@ -345,3 +345,14 @@ def test_a_probe_that_is_not_sent_after_all_gives_its_place_back() -> None:
 def test_two_accounts_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="same account name"):
         Roads([Road("a"), Road("a")], 0.0)
+
+
+def test_a_retry_after_is_obeyed_whatever_it_came_with() -> None:
+    a = Road("a")
+    roads = Roads([a], 0.0)
+    roads.learn(a, Sent(Answer.UNKNOWN, reason="http_503", retry_after=40.0, account_fault=True), 1.0)
+    assert roads.take("sms", Kind.ACTUAL, 10, 40.9)[1] == 0
+    assert roads.take("sms", Kind.ACTUAL, 10, 46.0)[1] == 10
+    roads.learn(a, Sent(Answer.NOT_TAKEN, reason="http_401", retry_after=90.0, account_fault=True), 50.0)
+    assert roads.take("sms", Kind.ACTUAL, 10, 139.9)[1] == 0
+    assert roads.take("sms", Kind.ACTUAL, 10, 141.0)[1] == PROBES

@@ -58,7 +58,8 @@ def any_stands(session: Session) -> bool:
 
 def end(session: Session, number_keys: Collection[bytes]) -> list[int]:
     """A message arrived at these numbers: whatever was refused there works again. Returns the contacts concerned."""
-    keys, found = sorted(number_keys), []
+    keys = sorted(number_keys)
+    found: list[bytes] = []
     for start in range(0, len(keys), 500):
         found += session.scalars(
             sa.delete(NumberRefusal)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from emergency.http.actor import SYSTEM, Actor
 from emergency.http.permissions import Permission
+from emergency.people.contacts import refusals as refusals
 from emergency.people.contacts import rules
 from emergency.people.contacts.models import TABLE, Contact, OptMeans, OptOut, PhoneState
 from emergency.privacy import journal, vault

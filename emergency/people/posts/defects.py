@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from emergency.divisions import service as divisions
 from emergency.divisions.defects import Defect
-from emergency.people.contacts import refusals
 from emergency.people.contacts.models import Contact, NumberRefusal
+from emergency.people.contacts.service import refusals
 from emergency.people.posts import rules
 from emergency.people.posts.models import DutyShift, Post, PostHolder, PostState, ShiftRole, ShiftState
 from kernel.clock import BEIJING

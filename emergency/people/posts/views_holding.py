@@ -13,7 +13,7 @@ from emergency.http.forms import Form, flash_done
 from emergency.http.i18n import _, language
 from emergency.http.permissions import Permission, requires
 from emergency.http.request import current_actor, database, own_transaction, session
-from emergency.people.contacts import refusals
+from emergency.people.contacts.service import refusals
 from emergency.people.posts import directory, service
 from emergency.people.posts.forms import CorrectForm, EditPostForm, PersonForm, VerifyForm
 from emergency.people.posts.models import Post, PostState

@@ -17,8 +17,8 @@ from emergency.http.i18n import gettext, language
 from emergency.http.paging import Page
 from emergency.http.permissions import Permission
 from emergency.http.sheets import Column, RowError
-from emergency.people.contacts import refusals
 from emergency.people.contacts.models import Contact, PhoneState
+from emergency.people.contacts.service import refusals
 from emergency.people.residents import rules, runs
 from emergency.people.residents.models import ImportError_, ImportRun, Resident, RunState
 from emergency.people.residents.rows import COLUMNS

@@ -19,7 +19,7 @@ from emergency.http.permissions import Permission
 from emergency.people.contacts import rules as contact_rules
 from emergency.people.contacts import service as contacts
 from emergency.people.contacts.models import Contact, NumberRefusal, PhoneState
-from emergency.people.contacts.refusals import REFUSED
+from emergency.people.contacts.service import refusals
 from emergency.people.residents import rules
 from emergency.people.residents.models import Household, Resident
 from emergency.people.residents.rules import ResidentRow
@@ -100,7 +100,7 @@ def list_residents(
         statement = statement.where(divisions.within(Resident.division_code, division))
     if phone_state:
         try:
-            state = PhoneState(str(phone_state)) if phone_state != REFUSED else None
+            state = PhoneState(str(phone_state)) if phone_state != refusals.REFUSED else None
         except ValueError as error:
             raise Invalid(N_("This is not a state of a number."), code="phone_state_unknown") from error
         statement = statement.join(Contact, Contact.id == Resident.contact_id)

@@ -297,7 +297,13 @@ def torment(options: argparse.Namespace, folder: Path, url: str) -> int:
 def share(options: argparse.Namespace, folder: Path, url: str) -> int:
     """One broadcast, several engines; some are killed, some frozen longer than their lease."""
     lease = options.lease
-    changes = {"lease_seconds": lease, "intent_chunk": 400, "request_timeout": lease * 0.6, "beat_seconds": 1.0}
+    changes = {
+        "lease_seconds": lease,
+        "intent_chunk": 400,
+        "request_timeout": lease * 0.6,
+        "beat_seconds": 1.0,
+        "concurrency": 120,
+    }
     stage = Stage(
         folder, url, options.engines, rate=options.rate, receipts=False, absent_after_seconds=lease, **changes
     )

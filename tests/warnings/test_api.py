@@ -55,6 +55,12 @@ def call(database: Database, config: Config, world: World) -> Caller:
     return Caller(app).as_(world.author)
 
 
+def test_a_warning_leaves_by_the_roads_that_are_named_in_their_order(call: Caller) -> None:
+    for roads in (["voice"], ["sms", "voice"], ["voice", "sms"]):
+        assert call.post("", {**BODY, "channels": roads}, 201)["channels"] == roads
+    assert call.post("", {**BODY, "channels": ["pigeon"]}, 422)["code"] == "channel_unknown"
+
+
 def test_from_draft_to_reach(call: Caller, world: World) -> None:
     draft = call.post("", BODY, 201)
     assert (draft["version"], draft["state"], draft["category"]) == (1, "draft", "natural")

@@ -154,6 +154,22 @@ def test_two_windows_cannot_both_save(client: FlaskClient, database: Database, d
     assert one(database).audience is Audience.ALL
 
 
+def test_the_road_is_chosen_on_the_page_and_the_preview_shows_what_a_call_says(
+    client: FlaskClient, database: Database, drafted: Any
+) -> None:
+    draft = drafted()
+    page = body(client.get(f"/warnings/{draft.id}/audience"))
+    assert "先发短信，未送达者再打语音电话" in page
+    choice = {"audience": "all", "channels": "sms,voice", "version": draft.version}
+    assert client.post(f"/warnings/{draft.id}/audience", data=choice).status_code == 303
+    assert list(one(database).channels) == ["sms", "voice"]
+    preview = body(client.get(f"/warnings/{draft.id}/preview"))
+    assert "电话播报内容" in preview and "听到请按 1" in preview
+    wrong = {**choice, "channels": "pigeon", "version": one(database).version}
+    assert "通道" in body(client.post(f"/warnings/{draft.id}/audience", data=wrong), 422)
+    assert list(one(database).channels) == ["sms", "voice"]
+
+
 def test_an_exercise_wants_its_own_words(client: FlaskClient, database: Database, drafted: Any) -> None:
     draft = drafted(status=WarningStatus.EXERCISE)
     client.post(f"/warnings/{draft.id}/audience", data={"audience": "residents", "version": 1})

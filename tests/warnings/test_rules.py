@@ -69,6 +69,8 @@ def facts(**changes: Any) -> Facts:
         ("event_name_mismatch", {"headline": "暴雨红色预警"}),
         ("channel_missing", {"channels": []}),
         ("channel_unknown", {"channels": ["pigeon"]}),
+        ("channel_not_set_up", {"channels": ["sms", "voice"], "offered": ("sms",)}),
+        ("channel_twice", {"channels": ["voice", "voice"]}),
         ("test_audience", {"status": WarningStatus.TEST, "audience": Audience.RESIDENTS}),
         ("test_audience", {"status": WarningStatus.TEST, "audience": Audience.ALL}),
     ],

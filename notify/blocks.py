@@ -299,7 +299,7 @@ def requeue_absent(
     held = lock(session, sorted(i for i, _ in absent))
     rows = bulk.execute(
         session,
-        "UPDATE delivery SET state = 'queued', reason = "
+        "UPDATE delivery SET state = 'queued', reason = "  # noqa: S608 - both endings are ours
         + ("'again_by_policy', sent_again = sent_again + 1" if by_policy else "'absent_at_provider'")
         + ", changed_at = :now_at"
         " FROM {rows} AS r WHERE delivery.id = r.i AND delivery.attempt = r.a AND delivery.state = 'unknown'"

@@ -19,7 +19,7 @@ def load_all() -> None:
     for package in PACKAGES:
         root = importlib.import_module(package)
         for found in pkgutil.walk_packages(root.__path__, prefix=f"{package}."):
-            if found.name.endswith(".models"):
+            if found.name.endswith((".models", "_models")):
                 importlib.import_module(found.name)
 
 

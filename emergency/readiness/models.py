@@ -33,6 +33,7 @@ class Defect(Base):
         sa.CheckConstraint("closed_at IS NULL OR closed_at >= since", name="closed_after_it_began"),
         sa.CheckConstraint("muted_until IS NULL OR muted_reason IS NOT NULL", name="muted_with_a_reason"),
         sa.Index(None, "closed_at", "severity_rank", "id"),
+        sa.Index(None, "room", "closed_at", "severity_rank", "id"),
         sa.Index(None, "subject_kind", "subject_id"),
     )  # fmt: skip
 

@@ -62,8 +62,9 @@ def reseal(database: Database, vault: Vault, report: Callable[[int, int | None],
     for place in sealed_columns():
         key = place.table.c.id
         last: Any = None
+        piece = place.column.info.get("reseal_rows", _PIECE)  # whole files do not fit into memory by the thousand
         while True:
-            query = sa.select(key, place.column).where(_old(place, vault.ring.active)).order_by(key).limit(_PIECE)
+            query = sa.select(key, place.column).where(_old(place, vault.ring.active)).order_by(key).limit(piece)
             if last is not None:
                 query = query.where(key > last)
             with database.read() as session:

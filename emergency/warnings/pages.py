@@ -168,17 +168,27 @@ def about(people: int) -> str:
     return _("about %(n)s people", n=f"{rounded:,}")
 
 
-def people_words(figures: Mapping[str, Any] | None) -> str:
-    """`218人，其中短信209人、上门9人`: the one sentence about whom a warning is for."""
+def people_words(figures: Mapping[str, Any] | None, channels: Sequence[str] = ("sms",)) -> str:
+    """`218人，其中短信209人、上门9人`: the one sentence about whom a warning is for, and how."""
     if not figures:
         return ""
-    by_text, at_door = int(figures["people"]), int(figures["unreachable"])
+    by_message, at_door = int(figures["people"]), int(figures["unreachable"])
+    voices = {catalogue.abilities(name).voice for name in channels}
+    alone, beside = _REACHED_BY[frozenset(voices)]
     if not at_door:
-        return _("%(n)s people, all by text", n=f"{by_text:,}")
-    return _(
-        "%(n)s people: %(s)s by text, %(d)s at the door",
-        n=f"{by_text + at_door:,}", s=f"{by_text:,}", d=f"{at_door:,}",
-    )  # fmt: skip
+        return _(alone, n=f"{by_message:,}")
+    return _(beside, n=f"{by_message + at_door:,}", s=f"{by_message:,}", d=f"{at_door:,}")
+
+
+_BY_TEXT = (N_("%(n)s people, all by text"), N_("%(n)s people: %(s)s by text, %(d)s at the door"))
+_BY_CALL = (N_("%(n)s people, all by call"), N_("%(n)s people: %(s)s by call, %(d)s at the door"))
+_BY_BOTH = (N_("%(n)s people, all by text or call"), N_("%(n)s people: %(s)s by text or call, %(d)s at the door"))
+_REACHED_BY = {
+    frozenset({False}): _BY_TEXT,
+    frozenset({True}): _BY_CALL,
+    frozenset({False, True}): _BY_BOTH,
+    frozenset[bool](): _BY_TEXT,
+}
 
 
 def caution_words(code: str) -> str:
@@ -281,7 +291,9 @@ def record(session: Session, actor: Actor, found: Sheet) -> Record:
         reach=figures,
         share=min(figures["reached_people"] / everybody, 1.0) if figures and everybody else None,
         everybody=everybody,
-        words=people_words({"people": by_text, "unreachable": sum(beyond.values())}) if figures else "",
+        words=(
+            people_words({"people": by_text, "unreachable": sum(beyond.values())}, warning.channels) if figures else ""
+        ),
         told=lifting.people_told(session, warning) if in_force and covers else 0,
         doors_ready=warning.doors_through in (None, doors.COMPLETE),
         at_doors=sum(beyond.values()),

@@ -170,7 +170,7 @@ def test_a_wrong_password_is_no_failure_of_the_message(
 def test_nothing_leaves_after_its_time(
     database: Database, gateway: Gateway, make_engine_for: Make, start: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(TwilioSms, "abilities", replace(TwilioSms.abilities, least_validity=1))
+    monkeypatch.setattr(TwilioSms, "ABILITIES", replace(TwilioSms.ABILITIES, least_validity=1))
     until = database.clock.now() + timedelta(seconds=1.6)
     record = enter(database, start, 100, valid_until=until)
     slow = account(gateway, messages_per_second=20.0)

@@ -223,6 +223,17 @@ class Warnings:
 
 
 @dataclass(frozen=True)
+class Plans:
+    """Acting on plans."""
+
+    two_people: bool = True
+    exercise_two_people: bool = False
+    break_glass: bool = True
+    late_minutes: tuple[int, ...] = (0, 15, 30)
+    task_minutes: tuple[int, ...] = (5, 10, 20)
+
+
+@dataclass(frozen=True)
 class Privacy:
     """Keys, journal, retention."""
 
@@ -258,6 +269,7 @@ class Config:
     engine: EngineConfig = field(default_factory=EngineConfig)
     notify: Notify = field(default_factory=Notify)
     warnings: Warnings = field(default_factory=Warnings)
+    plans: Plans = field(default_factory=Plans)
     privacy: Privacy = field(default_factory=Privacy)
     security: Security = field(default_factory=Security)
     base: Path = ROOT

@@ -112,6 +112,36 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "drill_invitation_at": Entry(
         N_("To posts: who takes part in a drill, and where"), {**_DRILL, "place": "镇中心小学"}, whole=False
     ),
+    "plan_decision": Entry(
+        N_("To approvers: a response waits for the decision"),
+        {"status": "响应", "plan": "防汛应急预案", "step": "启动Ⅱ级响应"},
+        frozenset({"status"}),
+    ),
+    "plan_alone": Entry(
+        N_("To approvers: one person alone decided a response"), {"plan": "防汛应急预案", "step": "启动Ⅱ级响应"}
+    ),
+    "plan_trigger": Entry(
+        N_("To approvers: a trigger of a plan may be met"),
+        {"headline": "洪水红色预警", "plan": "防汛应急预案", "level": "Ⅱ级响应"},
+    ),
+    "plan_tasks": Entry(
+        N_("To a post: its actions of a response"),
+        {"plan": "防汛应急预案", "step": "启动Ⅱ级响应", "n": "2", "task": "低洼村庄先行转移", "by": "8月3日04:00"},
+        whole=False,
+    ),
+    "plan_late": Entry(
+        N_("To a post: an action is late"),
+        {"plan": "防汛应急预案", "n": "1", "task": "低洼村庄先行转移", "by": "8月3日04:00"},
+        frozenset({"n"}),
+    ),
+    "plan_late_above": Entry(
+        N_("To the superior: an action is late"),
+        {"plan": "防汛应急预案", "post": "义和村防汛责任人", "n": "1", "task": "低洼村庄先行转移", "by": "8月3日04:00"},
+        frozenset({"n"}),
+    ),
+    "plan_changed": Entry(
+        N_("To posts: the response was changed or ended"), {"plan": "防汛应急预案", "step": "降至Ⅲ级响应"}
+    ),
     "remind": Entry(N_("The same question once more"), {"text": _QUESTION["text"]}, whole=False),
     "ask_deputy": Entry(
         N_("The question to a deputy"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from emergency.plans import approval
 from emergency.plans.models import Destination, FilingDestination, PlanKind, PlanRule, RuleSubject, TimeUnit
 from kernel.ids import new_id
 
@@ -80,4 +81,4 @@ def load(session: Session) -> int:
             for kind, way, body, body_en in DESTINATIONS
         )  # fmt: skip
     session.flush()
-    return len(new)
+    return len(new) + approval.load(session)

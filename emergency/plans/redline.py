@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Budget", "Paragraph", "Span", "applied", "paragraphs", "spans", "undone"]
+__all__ = ["Budget", "Paragraph", "Span", "applied", "paragraphs", "rising", "spans", "undone"]
 
 _TOKEN = re.compile(r"\{\{[^{}\n]{1,40}\}\}|[A-Za-z]+|\d+(?:\.\d+)*|.", re.DOTALL)
 _MOST_EDITS = 400
@@ -224,7 +224,7 @@ def _anchors(x: list[int], y: list[int], a0: int, a1: int, b0: int, b1: int) -> 
         once_x, once_y = _once(x, a0, a1, size), _once(y, b0, b1, size)
         common = sorted((at, once_y[key]) for key, at in once_x.items() if key in once_y)
         kept: list[tuple[int, int, int]] = []
-        for at_a, at_b in _rising(common):
+        for at_a, at_b in rising(common):
             if not kept or (at_a >= kept[-1][0] + kept[-1][2] and at_b >= kept[-1][1] + kept[-1][2]):
                 kept.append((at_a, at_b, size))
         if kept:
@@ -238,7 +238,7 @@ def _once(values: list[int], start: int, end: int, size: int) -> dict[tuple[int,
     return {key: start + at for at, key in enumerate(keys) if seen[key] == 1}
 
 
-def _rising(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def rising(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The longest run of pairs whose second numbers rise."""
     ends: list[int] = []
     at: list[int] = []

@@ -27,7 +27,6 @@ class RoundOutcome(LabelledEnum):
     """How a round of review ended."""
 
     RETURNED = "returned", "退回修改", "Returned", "wait"
-    PASSED = "passed", "审核通过", "Passed", "done"
     APPROVED = "approved", "已批准", "Approved", "done"
     REJECTED = "rejected", "未予批准", "Rejected", "absent"
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
-from emergency.plans import rules
+from emergency.plans import approval, reviewing, rules
 from emergency.plans.coverage import coverage
 from emergency.plans.drafting import (
     ActionText,
@@ -47,6 +47,7 @@ from emergency.plans.queries import (
     version_text,
     versions,
 )
+from emergency.plans.review_models import RoundOutcome
 from kernel.db import now, touch
 from kernel.errors import N_, Conflict, Forbidden, Invalid
 from kernel.ids import new_id
@@ -157,10 +158,12 @@ def submit(session: Session, *, actor: Actor, version_id: int, version: int) -> 
             code="missing_parts",
             parts="、".join(part.zh for part in missing) or "—",
         )
+    reviewing.need_answers(session, text.version.id)
     transition(
         session, text.version, V.LINKAGE_REVIEW, allowed=rules.VERSION_TRANSITIONS, actor=actor,
         values={"submitted_at": now(session)},
     )  # fmt: skip
+    reviewing.open_round(session, actor=actor, version_id=text.version.id)
     return text.version
 
 
@@ -181,6 +184,7 @@ def _decide(session: Session, actor: Actor, version_id: int, version: int) -> tu
 def pass_review(session: Session, *, actor: Actor, version_id: int, version: int) -> PlanVersion:
     """The linkage review found that it fits the plans above and beside it (应对法 art. 27)."""
     _plan, row = _decide(session, actor, version_id, version)
+    reviewing.need_resolved(session, row.id)
     transition(
         session, row, V.APPROVAL, allowed=rules.VERSION_TRANSITIONS, actor=actor,
         values={"reviewed_by": str(actor), "reviewed_at": now(session)},
@@ -196,6 +200,7 @@ def return_version(session: Session, *, actor: Actor, version_id: int, version: 
         session, row, V.DRAFT, allowed=rules.VERSION_TRANSITIONS, actor=actor, reason=reason.strip(),
         values={"submitted_at": None, "reviewed_by": None, "reviewed_at": None},
     )  # fmt: skip
+    reviewing.close_round(session, actor=actor, version_id=row.id, outcome=RoundOutcome.RETURNED)
     return row
 
 
@@ -204,6 +209,7 @@ def reject(session: Session, *, actor: Actor, version_id: int, version: int, rea
     plan, row = _decide(session, actor, version_id, version)
     _need_reason(reason)
     transition(session, row, V.REJECTED, allowed=rules.VERSION_TRANSITIONS, actor=actor, reason=reason.strip())
+    reviewing.close_round(session, actor=actor, version_id=row.id, outcome=RoundOutcome.REJECTED)
     if plan.state is PlanState.UNDER_REVISION:
         transition(session, plan, PlanState.IN_FORCE, allowed=rules.PLAN_TRANSITIONS, actor=actor)
     return row
@@ -218,13 +224,18 @@ def _need_reason(reason: str) -> None:
         )
 
 
-def approve(session: Session, *, actor: Actor, version_id: int, version: int) -> PlanVersion:
-    """Approve exactly the text that was read; from here on it cannot change."""
-    _plan, row = _decide(session, actor, version_id, version)
+def approve(
+    session: Session, *, actor: Actor, version_id: int, version: int, decision: approval.Decision | None = None
+) -> PlanVersion:
+    """Approve exactly the text that was read, with the act of the body that decided; from here on it cannot change."""
+    plan, row = _decide(session, actor, version_id, version)
+    reviewing.need_resolved(session, row.id)
     transition(
         session, row, V.APPROVED, allowed=rules.VERSION_TRANSITIONS, actor=actor,
         values={"approved_by": str(actor), "approved_at": now(session)},
     )  # fmt: skip
+    approval.record(session, actor=actor, plan=plan, version=row, decision=decision)
+    reviewing.close_round(session, actor=actor, version_id=row.id, outcome=RoundOutcome.APPROVED)
     return row
 
 

@@ -36,7 +36,7 @@ def upgrade() -> None:
         sa.Column("opened_by", sa.String(length=60), nullable=False),
         sa.Column("closed_at", UTCDateTime(), nullable=True),
         sa.Column("closed_by", sa.String(length=60), nullable=True),
-        sa.Column("outcome", _enum("roundoutcome", "returned", "passed", "approved", "rejected"), nullable=True),
+        sa.Column("outcome", _enum("roundoutcome", "returned", "approved", "rejected"), nullable=True),
         sa.CheckConstraint("number > 0", name=op.f("ck_plan_review_round_number_positive")),
         sa.CheckConstraint(
             "(closed_at IS NULL) = (closed_by IS NULL)", name=op.f("ck_plan_review_round_closed_by_somebody")

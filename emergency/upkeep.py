@@ -27,7 +27,7 @@ from emergency.http.actor import Actor
 from emergency.privacy import journal, rotation
 from emergency.privacy.vault import CannotOpen
 from emergency.runtime import Runtime
-from emergency.schema import metadata
+from emergency.schema import metadata, ours
 from kernel.db import make_engine
 from kernel.errors import N_, DomainError, Unavailable
 
@@ -293,7 +293,9 @@ def differences() -> list[str]:
         engine = make_engine(f"sqlite:///{folder}/migrated.db")
         versions.upgrade(engine)
         with engine.connect() as connection:
-            context = MigrationContext.configure(connection, opts={"compare_type": True, "render_as_batch": True})
+            context = MigrationContext.configure(
+                connection, opts={"compare_type": True, "render_as_batch": True, "include_object": ours}
+            )
             found = compare_metadata(context, metadata)
         engine.dispose()
     return [str(difference) for difference in found]

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from emergency.schema import metadata
+from emergency.schema import metadata, ours
 
 
 def run(connection) -> None:  # type: ignore[no-untyped-def]
@@ -11,6 +11,7 @@ def run(connection) -> None:  # type: ignore[no-untyped-def]
         target_metadata=metadata,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
+        include_object=ours,
         transaction_per_migration=False,
     )
     context.run_migrations()

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
-from emergency.plans import approval, reviewing, rules
+from emergency.plans import approval, indexing, reviewing, rules
 from emergency.plans.coverage import coverage
 from emergency.plans.drafting import (
     ActionText,
@@ -261,6 +261,7 @@ def issue(
     if plan.state is not PlanState.IN_FORCE:
         transition(session, plan, PlanState.IN_FORCE, allowed=rules.PLAN_TRANSITIONS, actor=actor)
     open_filing(session, plan=plan, version=row)
+    indexing.index_version(session, plan, row)
     touch(session, "plan", plan.id)
     for child_id in session.scalars(sa.select(Plan.id).where(Plan.parent_id == plan.id)):
         touch(session, "plan", child_id)
@@ -288,6 +289,7 @@ def repeal(session: Session, *, actor: Actor, plan_id: int, reason: str) -> Plan
     plan = get_plan(session, actor=actor, plan_id=plan_id)
     _need_reason(reason)
     transition(session, plan, PlanState.REPEALED, allowed=rules.PLAN_TRANSITIONS, actor=actor, reason=reason.strip())
+    indexing.remove(session, plan.id)
     touch(session, "plan", plan.id)
     for child_id in session.scalars(sa.select(Plan.id).where(Plan.parent_id == plan.id)):
         touch(session, "plan", child_id)

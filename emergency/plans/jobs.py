@@ -6,6 +6,7 @@ from datetime import datetime
 
 from emergency.plans import lawbook
 from emergency.plans.filing import set_missing_deadlines
+from emergency.plans.importing import runs as imports
 from kernel.db import Database
 from scheduler.ticker import Job
 
@@ -22,4 +23,8 @@ def filing_deadlines(database: Database, now: datetime) -> int:
         return set_missing_deadlines(session)
 
 
-JOBS = [Job("plans.rules", load_rules, 86_400), Job("plans.filing", filing_deadlines, 3_600)]
+JOBS = [
+    Job("plans.rules", load_rules, 86_400),
+    Job("plans.filing", filing_deadlines, 3_600),
+    *imports.JOBS,
+]

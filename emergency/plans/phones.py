@@ -26,7 +26,9 @@ _WORDS = re.compile(
     r"(?:电话|手机|座机|联系方式|联系号码|号码|热线|传真|小灵通|手机号|tel|phone|mobile|fax)", re.IGNORECASE
 )
 _WORD_BEFORE = re.compile(
-    r"(?:电话|手机|座机|联系方式|号码|热线|传真|tel|phone|mobile|fax)(?:号码?)?[^0-9。；;\n]{0,6}$", re.IGNORECASE
+    r"(?:(?:电话|手机|座机|联系方式|号码|热线|传真|tel|phone|mobile|fax)(?:号码?)?[^0-9。；;\n]{0,6}"
+    r"|(?:值班室|值班|办公室|防办|总机)[:： \t\u3000]{0,3})$",
+    re.IGNORECASE,
 )
 _MONEY = re.compile(r"\s?(?:元|万|亿|美元|人民币|立方|吨|公斤|千克|平方|米|人次)")
 _LATIN_BEFORE = re.compile(r"[A-Za-z0-9]+$")

@@ -115,11 +115,6 @@ def _mark(para: Para) -> _Mark | None:
     return None
 
 
-def _plain_number(number: str) -> str:
-    """1.1 without a dot at its end; 一、 and （一） as they are written."""
-    return number.rstrip(".．、 ") if re.match(r"\d", number) else number
-
-
 class _Builder:
     def __init__(self, remarks: list[Remark]):
         self.remarks = remarks
@@ -243,7 +238,6 @@ class _Builder:
             elif key[0] in ("编", "章"):
                 self._stack = [entry for entry in self._stack if entry[0][0] in ("编",) and key[0] == "章"]
             self._stack.append((key, level))
-        number = _plain_number(number)
         if len(number) > 20:
             number, heading = "", f"{number} {heading}"
         depth = min(len(self._stack), 6)

@@ -126,7 +126,7 @@ _OFFICES = (
     ("信息员", Duty.WARNING_RECEIVER), ("预警", Duty.WARNING_RECEIVER), ("抢险", Duty.TEAM_LEADER), ("队长", Duty.TEAM_LEADER),
     ("保管", Duty.KEEPER), ("仓库", Duty.KEEPER), ("消防", Duty.FIRE_OFFICER), ("值班", Duty.DUTY_ROOM),
     ("办公室", Duty.DUTY_ROOM), ("安全", Duty.SAFETY_OFFICER), ("联络", Duty.LIAISON), ("联系人", Duty.LIAISON),
-    ("书记", Duty.FLOOD_CHIEF), ("主任", Duty.FLOOD_CHIEF), ("镇长", Duty.FLOOD_CHIEF), ("指挥", Duty.FLOOD_CHIEF),
+    ("书记", Duty.FLOOD_CHIEF), ("支书", Duty.FLOOD_CHIEF), ("主任", Duty.FLOOD_CHIEF), ("镇长", Duty.FLOOD_CHIEF), ("指挥", Duty.FLOOD_CHIEF),
 )  # fmt: skip
 
 
@@ -134,6 +134,7 @@ def _office(words: str) -> tuple[str, Duty | None]:
     """The words before a name as an office, and which duty they most likely mean."""
     clean = PLACEHOLDER.sub(" ", words)
     tail = re.split(r"[。；;\n]", clean)[-1]
+    tail = re.sub(r"^\s*[（(]?[一二三四五六七八九十\d]{1,3}[)）、.．]", "", tail)
     tail = re.sub(r"(?:联系|办公)?(?:电话|手机|座机|号码|联系方式|传真)[:：\s]*", " ", tail)
     tail = re.sub(r"[，,:：、（()）\s\d]+", " ", tail).strip()[-60:]
     exact = post_rules.read_duty(tail) if tail else None

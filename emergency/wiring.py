@@ -16,9 +16,11 @@ from emergency.people.contacts import service as contacts
 from emergency.people.contacts.models import Contact, OptMeans
 from emergency.people.posts.models import PostHolder
 from emergency.people.residents.models import Resident
+from emergency.plans import signals
 from emergency.privacy import journal
 from emergency.readiness import service as readiness
 from emergency.runtime import furniture
+from emergency.warnings import heard
 from kernel.db import touch
 from notify.models import Broadcast, Delivery, DeliveryState, Kind
 from notify.ports import Settled
@@ -94,4 +96,5 @@ def wire(runtime: Runtime) -> None:
     """Tell the rooms of each other."""
     runtime.database.attach("ports", delivery.ports(runtime, outcomes=Outcomes(), answers=_desk(runtime)))
     for room, module in furniture("defects"):
-        readiness.register(room.removeprefix("emergency."), module.defects)
+        readiness.register(room.removeprefix("emergency."), module.defects, getattr(module, "widen", None))
+    signals.provide(heard.between, heard.standing, heard.event_names)

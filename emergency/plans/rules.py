@@ -44,6 +44,8 @@ LIVING = frozenset({P.DRAFTING, P.IN_FORCE, P.UNDER_REVISION})
 REQUIRED_PARTS = (Part.COMMAND, Part.PREVENTION, Part.HANDLING, Part.SUPPORT, Part.RECOVERY)
 """突发事件应对法 art. 28: every government plan has these; short village and unit plans may be plain."""
 FULL_TEXT_KINDS = frozenset({K.GENERAL, K.SPECIAL, K.DEPARTMENT})
+SUPPORTING = frozenset({K.WORKBOOK, K.ACTION})
+"""What supports a plan and stands beneath it: 应急工作手册, 事件应急行动方案."""
 LEVEL_OF: dict[PlanKind, frozenset[PlanLevel]] = {
     K.GENERAL: frozenset({L.CITY, L.DISTRICT}),
     K.SPECIAL: frozenset({L.CITY, L.DISTRICT}),
@@ -66,6 +68,27 @@ class Fault(LabelledEnum):
     FILING_SOON = "filing_soon", "备案将到期", "Filing due soon", "wait"
     NO_VERSION = "no_version", "尚无有效文本", "No text in force", "absent"
     NOT_ON_ANY_LIST = "not_on_any_list", "未列入转移名单", "On no evacuation list", "late"
+    LAW_CHANGED = "law_changed", "依据的法律已变化", "A law that it names has changed", "wait"
+    RECEIPT_OVERDUE = "receipt_overdue", "回执逾期", "Receipt overdue", "late"
+    PLAN_MISSING = "plan_missing", "应编未编", "A plan is missing", "late"
+    LEVELS_MISSING = "levels_missing", "未定响应级别", "No response levels", "wait"
+    RELIED_POST = "relied_post", "所依靠的岗位缺人或无号码", "A post that it counts on cannot be reached", "late"
+    RELIED_UNVERIFIED = (
+        "relied_unverified",
+        "所依靠的岗位号码未核实",
+        "A number that it counts on is not verified",
+        "wait",
+    )
+    RELIED_STOCK = "relied_stock", "所依靠的物资不足", "Stock that it counts on is short", "late"
+    RELIED_AGREEMENT = "relied_agreement", "所依靠的协议失效", "An agreement that it counts on has lapsed", "late"
+    RELIED_CLOSED = "relied_closed", "所依靠的库点或单位已关闭", "What it counts on has closed", "late"
+    LISTS_DISAGREE = "lists_disagree", "转移去处不一致", "Evacuation lists disagree", "late"
+    SHELTER_UNKNOWN = "shelter_unknown", "安置点容量未核定", "Capacity of a shelter unknown", "wait"
+    SHELTER_FULL = "shelter_full", "安置点超员", "A shelter is assigned too many", "late"
+    OWNER_MISSING = "owner_missing", "未定责任岗位", "No owner post", "wait"
+    DRAFT_UNTOUCHED = "draft_untouched", "草稿久置", "A draft lies untouched", "wait"
+    WORKBOOK_MISSING = "workbook_missing", "缺应急工作手册", "No workbook", "wait"
+    CARD_MISSING = "card_missing", "缺事件应急行动方案", "No action scheme", "wait"
 
 
 def missing_parts(kind: PlanKind, parts: Iterable[Part | None]) -> list[Part]:
@@ -96,6 +119,11 @@ def makes_cycle(plan_id: int, parent_id: int, parent_of: Mapping[int, int | None
 def evaluation_due(issued_on: date, evaluated_on: date | None, months: int | None) -> date | None:
     """The last day by which the text should have been evaluated again; None where no rule binds it."""
     return max(issued_on, evaluated_on or issued_on) + relativedelta(months=months) if months else None
+
+
+def shorter(*months: int | None) -> int | None:
+    """The interval that binds: the shortest of those that the law, the bureau and the plan itself set."""
+    return min((given for given in months if given), default=None)
 
 
 @dataclass(frozen=True)
@@ -142,13 +170,14 @@ FILING_SOON_DAYS = 5
 
 
 def faults(facts: Facts, *, rule_months: int | None, today: date) -> list[Found]:
-    """What is wrong with a plan today. Only an adopted rule, or the plan's own promise, makes anything overdue."""
+    """What is wrong with a plan today. Only an adopted rule, or the plan's own promise, makes anything overdue;
+    where both bind, the shorter."""
     if facts.state not in LIVING:
         return []
     if facts.version_id is None or facts.issued_on is None:
         return [Found(Fault.NO_VERSION, facts.created_on)]
     found: list[Found] = []
-    due = evaluation_due(facts.issued_on, facts.evaluated_on, rule_months or facts.evaluate_months)
+    due = evaluation_due(facts.issued_on, facts.evaluated_on, shorter(rule_months, facts.evaluate_months))
     if due is not None and due < today:
         found.append(Found(Fault.EVALUATION_OVERDUE, due, due))
     if facts.parent_id is not None:

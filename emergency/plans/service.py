@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
-from emergency.plans import approval, indexing, reviewing, rules
-from emergency.plans.coverage import coverage
+from emergency.plans import approval, citations, indexing, reviewing, rules
+from emergency.plans.checks import checks
+from emergency.plans.coverage import count_gaps
 from emergency.plans.drafting import (
     ActionText,
     Draft,
@@ -24,6 +25,7 @@ from emergency.plans.drafting import (
     new_draft,
 )
 from emergency.plans.filing import destinations, file_version, open_filing, receipt, sent_back
+from emergency.plans.matrix import matrix
 from emergency.plans.models import (
     Hazard,
     Plan,
@@ -48,16 +50,18 @@ from emergency.plans.queries import (
     versions,
 )
 from emergency.plans.review_models import RoundOutcome
+from emergency.plans.signals import Signal
+from emergency.plans.situation import Summary, summary
 from kernel.db import now, touch
 from kernel.errors import N_, Conflict, Forbidden, Invalid
 from kernel.ids import new_id
 from kernel.states import transition
 
 __all__ = [
-    "ActionText", "Draft", "EvacuationText", "LevelText", "Line", "NewPlan", "RelianceText", "SectionText", "Text",
-    "approve", "children", "coverage", "create", "destinations", "edit_draft", "evaluate", "file_version", "get_plan",
-    "get_version", "hazards", "in_force", "issue", "list_plans", "new_draft", "pass_review", "receipt", "reject",
-    "repeal", "return_version", "sent_back", "set_parent", "submit", "tree", "version_text", "versions",
+    "ActionText", "Draft", "EvacuationText", "LevelText", "Line", "NewPlan", "RelianceText", "SectionText", "Signal", "Summary", "Text",
+    "approve", "checks", "children", "count_gaps", "create", "destinations", "edit_draft", "evaluate", "file_version", "get_plan",
+    "get_version", "hazards", "in_force", "issue", "link_drill", "list_plans", "matrix", "new_draft", "pass_review", "receipt", "reject",
+    "repeal", "return_version", "sent_back", "set_parent", "submit", "summary", "tree", "version_text", "versions",
 ]  # fmt: skip
 V = VersionState
 
@@ -95,6 +99,12 @@ def create(session: Session, *, actor: Actor, facts: NewPlan) -> Plan:
             N_("A plan of this kind does not stand at this level."),
             code="wrong_level",
             fields={"level": N_("A plan of this kind does not stand at this level.")},
+        )
+    if facts.kind in rules.SUPPORTING and facts.parent_id is None:
+        raise Invalid(
+            N_("A workbook or an action scheme stands beneath a plan. Say beneath which."),
+            code="needs_parent",
+            fields={"parent_id": N_("Fill this in.")},
         )
     if facts.parent_id is not None:
         _check_parent(session, facts.parent_id, facts.level)
@@ -262,6 +272,7 @@ def issue(
         transition(session, plan, PlanState.IN_FORCE, allowed=rules.PLAN_TRANSITIONS, actor=actor)
     open_filing(session, plan=plan, version=row)
     indexing.index_version(session, plan, row)
+    citations.scan(session, row.id)
     touch(session, "plan", plan.id)
     for child_id in session.scalars(sa.select(Plan.id).where(Plan.parent_id == plan.id)):
         touch(session, "plan", child_id)

@@ -21,23 +21,30 @@ log = logging.getLogger(__name__)
 Subjects = frozenset[tuple[str, int]]
 Finder = Callable[..., Iterable[Any]]
 """`defects(session, now, limit_to=None)` of a room."""
+Widener = Callable[..., Iterable[tuple[str, int]]]
+"""`widen(session, subjects)` of a room: what else to look at when these subjects were touched."""
 PIECE = 100
 TOUCHED_AT_ONCE = 500
 _UPDATED = ("division_code", "severity", "reason", "params", "url", "owner_post_id", "due_at")
 
 _ROOMS: dict[str, Finder] = {}
+_WIDER: dict[str, Widener] = {}
 
 
 class GatheringFailed(RuntimeError):
     """One or more rooms could not say what is wrong there; the others were asked all the same."""
 
 
-def register(room: str, finder: Finder) -> None:
+def register(room: str, finder: Finder, widen: Widener | None = None) -> None:
     """Ask `finder(session, now, limit_to=None)` for the faults of `room` (`people.posts` is `posts`).
 
-    Registering again replaces.
+    `widen` says which other subjects of the room depend on one that was touched. Registering again replaces.
     """
-    _ROOMS[room.rpartition(".")[2]] = finder
+    name = room.rpartition(".")[2]
+    _ROOMS[name] = finder
+    _WIDER.pop(name, None)
+    if widen is not None:
+        _WIDER[name] = widen
 
 
 def rooms() -> list[str]:
@@ -90,6 +97,8 @@ def _each_room(ask: Callable[[str, Finder], int]) -> int:
 
 def _sweep(database: Database, room: str, finder: Finder, now: datetime, limit_to: Subjects | None) -> int:
     with database.read() as session:
+        if limit_to is not None and room in _WIDER:
+            limit_to = frozenset(_WIDER[room](session, limit_to))
         found: dict[Key, Found] = {}
         for given in finder(session, now, limit_to):
             fault = read(given)

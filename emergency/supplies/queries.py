@@ -23,6 +23,7 @@ from emergency.supplies.models import (
     DepotState,
     Item,
     Lot,
+    LotState,
     Movement,
     Ownership,
     Place,
@@ -376,3 +377,22 @@ def health(session: Session, actor: Actor) -> dict[str, int]:
     ).one()
     names = ("items", "lots", "expired", "expiring", "rotate")
     return {name: int(value or 0) for name, value in zip(names, row, strict=True)}
+
+
+def usable(session: Session, item_ids: Sequence[int], day: date) -> list[tuple[str, int, rules.Holding, int]]:
+    """What could be taken out on a day: `(place of the depot, item, holding, pieces)`, without what is promised to
+    others, expired, quarantined or in a closed depot. The holdings stay apart: nothing may add them."""
+    rows = session.execute(
+        sa.select(Depot.division_code, Lot.item_id, Lot.ownership, sa.func.sum(Balance.quantity - Balance.reserved))
+        .join(Balance, Balance.lot_id == Lot.id)
+        .join(Place, Place.id == Balance.place_id)
+        .join(Depot, Depot.id == Place.depot_id)
+        .where(
+            Lot.item_id.in_(item_ids),
+            Lot.state == LotState.USABLE,
+            Depot.state == DepotState.OPEN,
+            sa.or_(Lot.expires_on.is_(None), Lot.expires_on >= day),
+        )
+        .group_by(Depot.division_code, Lot.item_id, Lot.ownership)
+    )
+    return [(code, item, rules.HOLDING_OF[owner], int(pieces or 0)) for code, item, owner, pieces in rows]

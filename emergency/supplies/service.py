@@ -44,6 +44,7 @@ from emergency.supplies.queries import (
     place_of,
     stock,
     today,
+    usable,
     write_offs,
 )
 from emergency.supplies.registry import (
@@ -69,7 +70,7 @@ __all__ = [
     "depot_lots", "depots", "find_or_add_lot", "get_depot", "get_depot_error", "get_item", "get_lot", "health",
     "imbalances", "issue", "item_differs", "item_lots", "lot_exists", "lot_places", "move", "movements", "near_depot",
     "nearest", "receive", "release", "request", "request_write_off", "reserve", "set_lot_state", "set_safety_level",
-    "step_request", "stock", "today", "verify_agreement", "write_offs",
+    "step_request", "stock", "today", "usable", "verify_agreement", "write_offs",
 ]  # fmt: skip
 
 

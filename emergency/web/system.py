@@ -36,6 +36,7 @@ JOBS = {
     "oversight.verify": _l("Verify the journal when asked"),
     "oversight.verify_daily": _l("Verify the journal every day"),
     "plans.filing": _l("Count the deadlines of filing"),
+    "plans.citations": _l("Read which statutes plans name"),
     "plans.rules": _l("Load the rules of plans"),
     "readiness.calendar": _l("Load the holidays"),
     "readiness.gather": _l("Look for faults everywhere"),

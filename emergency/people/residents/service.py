@@ -6,6 +6,7 @@ from emergency.people.residents.audience import Audience, count_audience, number
 from emergency.people.residents.corrections import correct, leave, register, village
 from emergency.people.residents.exports import export_residents
 from emergency.people.residents.imports import import_residents
+from emergency.people.residents.needs import helped_first
 from emergency.people.residents.objections import objections, set_messages
 from emergency.people.residents.points import Inside, Points, ids_select, inside, points
 from emergency.people.residents.records import (
@@ -29,6 +30,7 @@ __all__ = [
     "correct",
     "count_audience",
     "export_residents",
+    "helped_first",
     "ids_select",
     "import_residents",
     "inside",

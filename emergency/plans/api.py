@@ -7,7 +7,7 @@ from typing import Any
 from emergency.http.api import Blueprint, CursorArgs, EnumValue, MethodView, Page, Schema, fields, page_of
 from emergency.http.permissions import Permission, requires
 from emergency.http.request import current_actor, session
-from emergency.plans import rules, service
+from emergency.plans import api_finding, rules, service
 from emergency.plans.models import (
     FilingState,
     Hazard,
@@ -22,6 +22,7 @@ from emergency.plans.models import (
 from emergency.plans.queries import evaluation_months, facts, today
 
 blueprint = Blueprint("api_plans", __name__, url_prefix="/api/v1/plans", description="Plans")
+BLUEPRINTS = (blueprint, api_finding.blueprint)
 
 
 class FaultOut(Schema):

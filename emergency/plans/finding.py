@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from emergency.divisions.rules import ancestors
+from emergency.divisions.rules import ancestors, is_code, prefix
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.plans.grams import Phrase, Shown, marked, phrases, places
@@ -84,7 +84,7 @@ def find(
     wanted = phrases(query)
     if not wanted:
         return Results([], [], False)
-    tags = _tags(actor, hazard, kind, division_code)
+    tags = _tags(actor, hazard, kind, division_code if is_code(division_code) else "")
     ids = _proposed(session, wanted, tags)
     hits: list[Found] = []
     passed = 0
@@ -110,19 +110,15 @@ def _word(value: str) -> str:
 def _tags(actor: Actor, hazard: Hazard | None, kind: PlanKind | None, code: str) -> list[list[str]]:
     """Of each list one word must stand with the row."""
     made: list[list[str]] = []
-    if actor.division_code and not actor.is_system:
+    if not actor.is_system:
         made.append([f"a{actor.division_prefix}", *(f"e{above}" for above in ancestors(actor.division_code))])
     if hazard is not None:
         made.append([f"h{_word(hazard.value)}"])
     if kind is not None:
         made.append([f"k{_word(kind.value)}"])
-    if code.isascii() and code.isdigit():
-        made.append([f"a{code.rstrip('0') if len(code) < 12 else _prefix(code)}"])
+    if code:
+        made.append([f"a{prefix(code)}"])
     return made
-
-
-def _prefix(code: str) -> str:
-    return next((code[:cut] for cut in (2, 4, 6, 9) if not code[cut:].strip("0")), code)
 
 
 def _proposed(session: Session, wanted: Sequence[Phrase], tags: Sequence[Sequence[str]]) -> list[int]:

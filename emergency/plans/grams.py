@@ -1,4 +1,4 @@
-"""Words of the index: Chinese as overlapping pairs of characters, Latin words and numbers whole.
+"""Words of the index: Chinese as overlapping pairs of characters, Latin words and numbers whole (T9704: t, 9704).
 
 Chinese has no spaces, and the words that people look for (防汛, 台风) have two characters. Width, case and
 punctuation make no difference: `ＧＢ／Ｔ９７０４` is `gb/t 9704`, `Ⅱ级` is `II级`, `防汛、抗旱` is `防汛抗旱`.
@@ -51,6 +51,9 @@ def units(text: str) -> list[Unit]:
     for at, character in enumerate(text):
         for letter in _fold(character):
             if letter.isalnum() and letter < _IDEOGRAPHS:
+                if word and letter.isdigit() != word[-1].isdigit():
+                    found.append(Unit(word, begin, last))
+                    word = ""
                 if not word:
                     begin = at
                 word, last = word + letter, at + 1

@@ -30,6 +30,8 @@ class Hit:
     title: str
     note: str
     url: str
+    passage: Any = ()
+    """Pieces of a text, what was found set apart (`plans.grams.Shown`)."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,17 @@ def _plans(session: Session, actor: Actor, text: str) -> list[Hit]:
     return [Hit(str(title), f"{label(kind)} {label(state)}", f"/plans/{id_}") for id_, title, kind, state in rows]
 
 
+def _texts(session: Session, actor: Actor, text: str) -> list[Hit]:
+    from emergency.plans import service
+
+    found = service.find(session, actor=actor, query=text, limit=LIMIT + 1)
+    return [
+        Hit(f"{hit.title} {''.join(part.text for part in hit.heading)}".strip(), label(hit.kind), hit.url, hit.passage)
+        for hit in found.hits
+        if hit.position
+    ]
+
+
 def _supplies(session: Session, actor: Actor, text: str) -> list[Hit]:
     from emergency.supplies.models import Item
 
@@ -136,6 +149,7 @@ SOURCES: tuple[tuple[Any, P, Source], ...] = (
     (_l("Units"), P.UNITS_VIEW, _units),
     (_l("Posts"), P.POSTS_VIEW, _posts),
     (_l("Plans"), P.PLANS_VIEW, _plans),
+    (_l("Texts of plans in force"), P.PLANS_VIEW, _texts),
     (_l("Supplies"), P.SUPPLIES_VIEW, _supplies),
 )
 
@@ -158,7 +172,7 @@ def find(session: Session, actor: Actor, text: str) -> tuple[list[Group], bool]:
             whole = False
             continue
         if hits:
-            shown = [hit if nav.serves(hit.url) else Hit(hit.title, hit.note, "") for hit in hits[:LIMIT]]
+            shown = [hit if nav.serves(hit.url.partition("#")[0]) else Hit(hit.title, hit.note, "", hit.passage) for hit in hits[:LIMIT]]
             groups.append(Group(title, shown, len(hits) > LIMIT))
     return groups, whole
 

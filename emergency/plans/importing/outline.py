@@ -123,6 +123,7 @@ class _Builder:
         self._before: list[tuple[str, int]] = []
         self._stack: list[tuple[tuple[str, int], int | None]] = []
         self._numbered: dict[int, list[int]] = {}
+        self._top: set[tuple[str, int]] = set()
         self._headed = False
 
     def take(self, element: Element, following: Element | None) -> None:
@@ -235,9 +236,13 @@ class _Builder:
             if held is not None:
                 level = self._stack[held][1]
                 del self._stack[held:]
+            elif key in self._top:
+                self._stack = []
             elif key[0] in ("编", "章"):
                 self._stack = [entry for entry in self._stack if entry[0][0] in ("编",) and key[0] == "章"]
             self._stack.append((key, level))
+        if len(self._stack) == 1:
+            self._top.add(key)
         if len(number) > 20:
             number, heading = "", f"{number} {heading}"
         depth = min(len(self._stack), 6)

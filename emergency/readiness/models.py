@@ -71,3 +71,12 @@ class ScoreDay(Base):
     """By the calendar of Beijing, `2026-11-23`."""
     score: Mapped[int] = mapped_column(sa.SmallInteger)
     open_defects: Mapped[int]
+
+
+class Told(Base):
+    """The post was told on this day what is wrong; once a day, whatever restarts in between."""
+
+    __tablename__ = "readiness_told"
+
+    day: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    post_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -71,7 +71,7 @@ class Server:
 class EngineConfig:
     """The delivery engine and the ticker."""
 
-    batch: int = 500
+    batch: int = 1000
     lease_seconds: int = 20
     concurrency: int = 800
     tick_seconds: int = 5

@@ -24,8 +24,10 @@ from kernel.db import Database, now
 from kernel.logs import kv
 from notify import blocks, failpoints, ledger
 from notify.channels.base import Answer, Channel, Message, Sent
-from notify.lanes import Lane, Result, check, settle
+from notify.channels.outcome import send_by
+from notify.lanes import LEASE_MARGIN, Lane, Result, check, settle
 from notify.models import Broadcast, DeliveryState
+from notify.outbox import Outbox, Window
 from notify.ports import Ports
 from notify.roads import Roads
 from notify.settings import EngineSettings
@@ -67,7 +69,7 @@ class Dispatcher:
         self._writer = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._books = ThreadPoolExecutor(1, thread_name_prefix="addresses")
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._outboxes: dict[str | None, Outbox] = {}
 
     # -- the database, from the loop -----------------------------------------------------------------------------
 
@@ -201,10 +203,8 @@ class Dispatcher:
                 self.roads.give_back(channel, len(rows) - len(going))
             lane.out += len(going)
             self.in_flight += len(going)
-            for row in going:
-                task = asyncio.ensure_future(self._send(lane, channel, row))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+            if going:
+                self._outbox(channel).put(lane, going, lane.held.priority <= URGENT)
         await self._finish_lanes()
         return True
 
@@ -212,7 +212,10 @@ class Dispatcher:
         """The next rows to intend, most urgent lane first, within rate and concurrency."""
         room = min(self.settings.intent_chunk, self.settings.concurrency - self.in_flight)
         kept = self.settings.concurrency // KEPT_FREE
-        routine = self.settings.concurrency - self.in_flight - kept
+        # Intents go little farther than what has a place on the road, and in chunks that are worth a commit.
+        ahead = sum(map(len, self._outboxes.values())) * 2 > self.settings.intent_chunk
+        routine = 0 if ahead else self.settings.concurrency - self.in_flight - kept
+        urgent_ahead = sum(box.urgent for box in self._outboxes.values()) * 2 > self.settings.intent_chunk
         chosen: list[tuple[Lane, Channel | None, list[Any]]] = []
         for lane in self.lanes:
             if room <= 0:
@@ -223,7 +226,8 @@ class Dispatcher:
                 # They stay queued in the ledger, where the sweep writes them off as expired.
                 lane.rows.clear()
                 continue
-            wanted = min(room if lane.held.priority <= URGENT else min(room, routine), len(lane.rows))
+            urgent = lane.held.priority <= URGENT and not (ahead and urgent_ahead)
+            wanted = min(room if urgent else min(room, routine), len(lane.rows))
             if wanted <= 0:
                 continue
             channel, count = self.roads.take(lane.rows[0].channel, lane.record.kind, wanted, moment)
@@ -288,11 +292,20 @@ class Dispatcher:
 
     # -- one message ---------------------------------------------------------------------------------------------
 
-    async def _send(self, lane: Lane, channel: Channel | None, row: Any) -> None:
+    def _outbox(self, channel: Channel | None) -> Outbox:
+        account = channel.account if channel is not None else None
+        found = self._outboxes.get(account)
+        if found is None:
+            window = Window(self.settings.concurrency, self.settings.request_timeout, time.monotonic())
+            found = self._outboxes[account] = Outbox(channel, window, self._send, time.monotonic)
+        return found
+
+    async def _send(self, lane: Lane, channel: Channel | None, row: Any) -> Sent:
         try:
             sent = check(lane, channel, row, self.database.clock.now(), time.monotonic())
             if isinstance(sent, Message):
                 assert channel is not None  # noqa: S101 - `check` refuses what has no channel
+                send_by.set(lane.lease_ends - LEASE_MARGIN)
                 sent = await channel.send(sent)
                 failpoints.reach("answered")
                 self._learn(lane, channel, sent)
@@ -304,8 +317,9 @@ class Dispatcher:
         if not self._results:
             self._first_result = time.monotonic()
         self._results.append(Result(lane, row, sent))
-        if len(self._results) >= self.settings.intent_chunk // 2 or self.in_flight <= len(self._results):
+        if len(self._results) * 2 >= min(self.settings.intent_chunk, self.in_flight):
             self.wake.set()
+        return sent
 
     def _learn(self, lane: Lane, channel: Channel, sent: Sent) -> None:
         if sent.answer is Answer.ACCEPTED:
@@ -378,8 +392,8 @@ class Dispatcher:
         while self.in_flight and time.monotonic() < ends:
             if not await self.pump():
                 await asyncio.sleep(0.01)
-        for task in list(self._tasks):
-            task.cancel()
+        for outbox in self._outboxes.values():
+            outbox.cancel()
 
     def close(self) -> None:
         """Let the threads go."""

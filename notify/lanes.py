@@ -18,6 +18,8 @@ from notify.ports import Ports, Settled
 from notify.rules import PERMANENT_REASONS
 
 S = DeliveryState
+LEASE_MARGIN = 1.0
+"""Seconds before the end of a lease from which nothing leaves under it any more."""
 _STATES = {
     Answer.ACCEPTED: S.SUBMITTED,
     Answer.REFUSED: S.FAILED,
@@ -69,7 +71,7 @@ class Result:
 def check(lane: Lane, channel: Channel | None, row: Any, now: datetime, monotonic: float) -> Message | Sent:
     """Everything that is looked at again at the last moment before a message leaves."""
     record = lane.record
-    if monotonic > lane.lease_ends - 1.0:
+    if monotonic > lane.lease_ends - LEASE_MARGIN:
         # Frozen longer than the lease: somebody else may have it by now.
         return Sent(Answer.NOT_TAKEN, reason="lease_ran_out")
     left = (record.valid_until - now).total_seconds()

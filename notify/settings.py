@@ -14,7 +14,7 @@ EXERCISE_KINDS = frozenset({Kind.EXERCISE})
 class EngineSettings:
     """How one engine works. Times in seconds."""
 
-    batch: int = 500
+    batch: int = 1000
     """Deliveries a block: what one engine holds at a time and what an address look-up reads at once."""
     lease_seconds: float = 20.0
     """How long a block stays ours without renewal; renewed at a third of it."""

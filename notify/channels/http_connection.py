@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import time
 from collections import deque
 from typing import Any
 
 import httptools
 
-from notify.channels.outcome import NotTaken, Uncertain
+from notify.channels.outcome import LATE, NotTaken, Uncertain, send_by
 
 MAX_BODY = 1 << 20
 MAX_HEAD = 1 << 16
@@ -167,6 +168,9 @@ class Pool:
         connection = self._warm() or await self._cold()
         timer = None
         try:
+            if time.monotonic() > send_by.get():
+                connection.reusable = True
+                raise NotTaken(LATE)
             waiter = connection.ask(request, self._loop)
             timer = self._loop.call_at(ends, connection.expire)
             answer = await waiter

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from contextvars import ContextVar
+
+LATE = "lease_ran_out"
+"""The reason where a connection was ready, or this process thawed, only after `send_by`."""
+send_by: ContextVar[float] = ContextVar("send_by", default=math.inf)
+"""Monotonic seconds after which no byte of this task's request may leave: somebody else may be sending it by then."""
+
 
 class NotTaken(Exception):
     """The request certainly was not accepted."""

@@ -15,6 +15,7 @@ from twilio.rest import Client
 from notify.channels import twilio_codes
 from notify.channels.base import Abilities, Answer, Cost, Sent
 from notify.channels.http_client import LeanClient, NotTaken, Uncertain
+from notify.channels.outcome import LATE
 from notify.models import Kind
 from notify.settings import TwilioAccount
 
@@ -109,6 +110,8 @@ def _kept(raw: str | None) -> str | None:
 
 def _turned_away(error: NotTaken) -> Sent:
     """The client could not hand it over. A 403 or 404 may still be about this number alone, and say so by its code."""
+    if error.reason == LATE:
+        return Sent(Answer.NOT_TAKEN, reason=LATE)
     if error.reason != "http_429" and twilio_codes.code_in(error.raw) in twilio_codes.MESSAGE_CODES:
         return twilio_codes.verdict(0, error.raw)
     raw = _kept(error.raw)

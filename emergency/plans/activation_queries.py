@@ -137,7 +137,7 @@ def standings(session: Session, rows: Sequence[Activation]) -> list[Standing]:
     """The rows with titles and counts, in three statements."""
     ids = [row.id for row in rows]
     titles = dict(
-        session.execute(sa.select(Plan.id, Plan.title).where(Plan.id.in_({row.plan_id for row in rows}))).tuples()
+        session.execute(sa.select(Plan.id, Plan.title).where(Plan.id.in_({row.plan_id for row in rows}))).all()
     )
     moment = now(session)
     counts: dict[int, list[int]] = {i: [0, 0, 0] for i in ids}

@@ -296,7 +296,7 @@ def describe_decisions(session: Session, ids: Sequence[int]) -> Mapping[int, ask
     steps = dict(
         session.execute(
             sa.select(ActivationStep.id, ActivationStep.activation_id).where(ActivationStep.id.in_(list(ids)))
-        ).tuples()
+        ).all()
     )
     known = describe(session, list(set(steps.values())))
     return {step_id: known[of] for step_id, of in steps.items() if of in known}

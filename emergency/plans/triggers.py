@@ -87,7 +87,7 @@ def _look(session: Session, signal: signals.Signal) -> int:
                 Activation.plan_id.in_(plan_ids), Activation.kind == kind,
                 Activation.state.in_(rules.OPEN_STATES),
             )
-        ).tuples()
+        ).all()
     )  # fmt: skip
     known = set(
         session.scalars(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from emergency import create_app, delivery
-from emergency.config import Config, Notify, Site, Twilio, TwilioWithExercise
+from emergency.config import Config, Notify, Site, TwilioAccounts, TwilioWithExercise
 from emergency.runtime import Runtime
 from notify import receipts
 from notify.models import RawReceipt, ReceiptKind
@@ -21,7 +21,7 @@ PUBLIC = "https://warn.example"
 PHONE = "+8615400000001"
 REAL = TwilioWithExercise(
     account_sid="AC" + "1" * 32, auth_token="real-token", from_number="+8610690000118",
-    exercise=Twilio(account_sid="AC" + "2" * 32, auth_token="exercise-token", from_number="+8610690000119"),
+    exercise=TwilioAccounts(account_sid="AC" + "2" * 32, auth_token="exercise-token", from_number="+8610690000119"),
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from emergency.plans.models import (
     ResponseLevel,
     VersionState,
 )
+from emergency.plans.phones import refuse_phones
 from emergency.plans.queries import get_plan, get_version, in_force, version_parts
 from kernel.db import now
 from kernel.errors import N_, Conflict, Invalid
@@ -164,6 +165,7 @@ def edit_draft(session: Session, *, actor: Actor, version_id: int, version: int,
     actor.require_covers(plan.division_code)
     if row.state is not VersionState.DRAFT:
         raise Conflict(N_("Only a draft can be edited; this one has been submitted."), code="wrong_state")
+    _refuse_numbers(draft)
     changes: dict[str, Any] = {"version": PlanVersion.version + 1, "edited_at": now(session)}
     if draft.explanation is not None:
         changes["explanation"] = draft.explanation.strip()
@@ -187,6 +189,15 @@ def edit_draft(session: Session, *, actor: Actor, version_id: int, version: int,
     if draft.reliances is not None:
         _write_reliances(session, row.id, draft.reliances)
     return row
+
+
+def _refuse_numbers(draft: Draft) -> None:
+    """A plan names posts; telephone numbers do not stand in it in clear."""
+    texts = [(s.number, s.heading, s.body) for s in draft.sections or ()]
+    texts += [("", level.grade.zh, f"{level.trigger}\n{level.decided_by}") for level in draft.levels or ()]
+    texts += [("", "", f"{a.action}\n{a.actor_words}") for level in draft.levels or () for a in level.actions]
+    texts += [("", "", f"{r.destination}\n{r.route}\n{r.means}") for r in draft.evacuation or ()]
+    refuse_phones([*texts, ("", "", draft.explanation or "")])
 
 
 def _write_sections(session: Session, version_id: int, sections: Sequence[SectionText]) -> None:

@@ -23,7 +23,7 @@ def body_writer(sections: Iterable[Any], plan_id: int) -> Callable[[str], Markup
         return flask.url_for("plan_imports.file", plan_id=plan_id, attachment_id=attachment_id)
 
     def post_url(post_id: int) -> str:
-        return flask.url_for("posts.show", post_id=post_id)
+        return flask.url_for("holding.show", post_id=post_id)
 
     def write(body: str) -> Markup:
         return bodies.to_html(body, titles, image_url=image_url, post_url=post_url if may_look else None)

@@ -234,7 +234,7 @@ def to_json(result: Reading) -> str:
             result.levels, result.evacuation,
         )
     )  # fmt: skip
-    return json.dumps(made, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(made, ensure_ascii=False, separators=(",", ":"), default=lambda member: member.value)
 
 
 def from_json(text: str) -> Reading:

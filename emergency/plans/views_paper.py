@@ -188,9 +188,9 @@ def filing_letter(plan_id: int) -> flask.Response:
 
 @blueprint.get("/papers/<any(packs,cards):paper>")
 @requires(VIEW)
-def print_many(paper: str) -> flask.Response:
+def printmany(paper: str) -> flask.Response:
     """Cards or packs of every plan chosen: one document with pages counted through."""
-    return _many(_chosen(), paper, revealed=False)
+    return many(_chosen(), paper, revealed=False)
 
 
 @blueprint.post("/papers/<any(packs,cards):paper>")
@@ -203,17 +203,18 @@ def print_many_revealed(paper: str) -> flask.Response:
         plans = bundle.chosen(
             reading, actor=current_actor(), division=request.form.get("division") or None, plan_ids=_picked()
         )
-    return _many(plans, paper, revealed=True)
+    return many(plans, paper, revealed=True)
 
 
-def _many(plans: Sequence[tuple[int, int, str, int]], paper: str, *, revealed: bool) -> flask.Response:
+def many(plans: Sequence[tuple[int, int, str, int]], paper: str, *, revealed: bool) -> flask.Response:
+    """Every plan's pages, one after another as they are made; the command line writes the same."""
     actor, db, one = current_actor(), database(), "cards" if paper == "cards" else "pack"
     exercise, grade, purpose = _exercise(), _grade(), request.form.get("purpose")
     with db.read() as reading:
         mark = cards.Mark(exercise, False, revealed, actor.name or str(actor), now(reading))
     if not revealed:
         with db.write() as writing:
-            journalled.note_many(
+            journalled.notemany(
                 writing, actor=actor, paper=one, count=len(plans), division=request.values.get("division", ""),
                 exercise=exercise,
             )  # fmt: skip

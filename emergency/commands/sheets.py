@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from emergency.commands import plan_papers
 from emergency.commands.common import FILE, Progress, _, actor, format_option, installation, print_json, purpose_option
 from emergency.http import i18n
 from emergency.http.sheets import Column, csv_text, write_csv, write_xlsx
@@ -119,11 +120,28 @@ def _tell(facts: Mapping[str, Any], dry_run: bool) -> None:
 
 
 @click.command()
-@click.argument("noun", type=click.Choice(sorted(NOUNS)))
+@click.argument("noun", type=click.Choice(sorted({*NOUNS, "plans"})))
+@plan_papers.options
 @purpose_option()
 @click.option("--output-file", "-o", type=FILE, help="Write here instead of stdout; .xlsx makes a workbook.")
-def export(noun: str, purpose: str | None, output_file: Path | None) -> None:
-    """Write the noun as CSV with the columns that import reads. What is personal is journalled with its purpose."""
+def export(
+    noun: str,
+    purpose: str | None,
+    output_file: Path | None,
+    plan_ids: tuple[int, ...],
+    division: str | None,
+    form: str | None,
+    exercise: bool,
+) -> None:
+    """Write the noun as CSV with the columns that import reads; plans as Word. What is personal is journalled with its purpose."""
+    if noun == "plans":
+        plan_papers.export_plans(
+            form=form or "word", plan_ids=plan_ids, division=division, exercise=exercise, purpose=purpose,
+            target=output_file,
+        )  # fmt: skip
+        return
+    if plan_ids or division or form or exercise:
+        raise click.UsageError(_("--plan, --division, --as and --exercise are for plans."))
     if NOUNS[noun].personal and purpose is None:
         raise click.UsageError(
             _("This reads personal data. Say why: --purpose %(choices)s", choices="|".join(p.value for p in Purpose))

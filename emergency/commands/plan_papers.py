@@ -57,9 +57,7 @@ def _pieces(
         return [next(files)[1]] if len(plans) == 1 else bundle.zipped(files)
     if form == "filing":
         chosen = [row[0] for row in plans]
-        return bundle.zipped(
-            bundle.filing_batch(runtime.database, actor=who, plan_ids=chosen, open_only=not plan_ids)
-        )
+        return bundle.zipped(bundle.filing_batch(runtime.database, actor=who, plan_ids=chosen, open_only=not plan_ids))
     if form == "evaluation":
         with reading(runtime) as session:
             return [filing_papers.evaluation_report(session, actor=who, plan_ids=[row[0] for row in plans])]
@@ -86,8 +84,7 @@ def _page(
     with app.test_request_context("/plans/papers", method="POST", data=sent, headers={"Accept-Language": "zh"}):
         flask.g.actor = who
         answer = views_paper.many(plans, "cards" if form == "cards" else "packs", revealed=purpose is not None)
-        for piece in answer.iter_encoded():
-            yield piece
+        yield from answer.iter_encoded()
 
 
 def _write(pieces: Iterable[bytes], target: Path | None) -> None:

@@ -188,7 +188,7 @@ def filing_letter(plan_id: int) -> flask.Response:
 
 @blueprint.get("/papers/<any(packs,cards):paper>")
 @requires(VIEW)
-def printmany(paper: str) -> flask.Response:
+def print_many(paper: str) -> flask.Response:
     """Cards or packs of every plan chosen: one document with pages counted through."""
     return many(_chosen(), paper, revealed=False)
 
@@ -214,11 +214,13 @@ def many(plans: Sequence[tuple[int, int, str, int]], paper: str, *, revealed: bo
         mark = cards.Mark(exercise, False, revealed, actor.name or str(actor), now(reading))
     if not revealed:
         with db.write() as writing:
-            journalled.notemany(
+            journalled.note_many(
                 writing, actor=actor, paper=one, count=len(plans), division=request.values.get("division", ""),
                 exercise=exercise,
             )  # fmt: skip
-    title = _("Pocket cards of %(n)s plans", n=len(plans)) if one == "cards" else _("Packs of %(n)s plans", n=len(plans))
+    title = (
+        _("Pocket cards of %(n)s plans", n=len(plans)) if one == "cards" else _("Packs of %(n)s plans", n=len(plans))
+    )
     # The head is made before the response's headers, which carry the nonce of its style.
     head = _head(
         mark, title, url_for("plan_papers.papers", division=request.values.get("division") or None), [],

@@ -214,9 +214,7 @@ def pack(
 def _contact_list(held: Whole, people: Mapping[int, Person]) -> Iterator[Call]:
     for post_id, title in sorted(held.posts.items(), key=lambda pair: (pair[1], pair[0])):
         yield Call(title, post_id, people.get(post_id))
-    words = {
-        action.actor_words for found in held.text.parts.actions.values() for action in found if not action.post_id
-    }
+    words = {action.actor_words for found in held.text.parts.actions.values() for action in found if not action.post_id}
     for title in sorted(words | {level.decided_by for level in held.text.parts.levels}):
         if title:
             yield Call(title)
@@ -234,7 +232,9 @@ def _sketch(session: Session, text: Text) -> list[Point]:
         ordered: Sequence[object] = sorted(wanted, key=str)
         for start in range(0, len(ordered), 500):
             for name, lon, lat in session.execute(
-                sa.select(key, model.lon, model.lat).where(key.in_(ordered[start : start + 500]), model.lon.is_not(None))
+                sa.select(key, model.lon, model.lat).where(
+                    key.in_(ordered[start : start + 500]), model.lon.is_not(None)
+                )
             ):
                 where[name] = (lon, lat)
     found = [

@@ -236,7 +236,9 @@ def evaluation_report(session: Session, *, actor: Actor, plan_ids: Sequence[int]
     for fact in found:
         actor.require_covers(fact.division_code)
     day, months = today(session), evaluation_months(session)
-    issuers = list(dict.fromkeys(session.scalars(sa.select(Plan.issuer).where(Plan.id.in_(plan_ids)).order_by(Plan.id))))
+    issuers = list(
+        dict.fromkeys(session.scalars(sa.select(Plan.issuer).where(Plan.id.in_(plan_ids)).order_by(Plan.id)))
+    )
     journalled.note_many(
         session, actor=actor, paper="evaluation", count=len(found), division=actor.division_code
     )  # fmt: skip
@@ -254,7 +256,9 @@ def evaluation_report(session: Session, *, actor: Actor, plan_ids: Sequence[int]
     form.heading("三、系统记录的问题", 1)
     rows = list(_problems(found, lambda f: rules.faults(f, rule_months=months.get(f.kind), today=day)))
     if rows:
-        form.table((Column("序号", 4, True), Column("预案名称", 22), Column("问题", 18), Column("起始日期", 10, True)), rows)
+        form.table(
+            (Column("序号", 4, True), Column("预案名称", 22), Column("问题", 18), Column("起始日期", 10, True)), rows
+        )
     else:
         form.paragraph("截至本报告生成之日，系统未记录上述预案存在问题。")
     form.heading("四、修订情形逐项核对", 1)

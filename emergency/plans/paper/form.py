@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from docx import Document
@@ -115,7 +115,7 @@ class Form:
         core = self.document.core_properties
         core.author = core.last_modified_by = core.comments = core.keywords = core.category = ""
         core.title, core.subject, core.language, core.revision = self.title[:250], "", "zh-CN", 1
-        stamp = (at or datetime(2000, 1, 1)).replace(tzinfo=None, microsecond=0)
+        stamp = (at or datetime(2000, 1, 1, tzinfo=UTC)).replace(tzinfo=None, microsecond=0)
         core.created = core.modified = stamp
         package = self.document.part.package
         for key, relation in list(package.rels.items()):

@@ -51,7 +51,8 @@ def create_app(runtime: Runtime) -> flask.Flask:
     for _room, views in furniture("views"):
         for blueprint in getattr(views, "BLUEPRINTS", None) or (views.blueprint,):
             app.register_blueprint(blueprint)
-    api.install(app, [module.blueprint for _room, module in furniture("api")])
+    found = [getattr(module, "BLUEPRINTS", None) or (module.blueprint,) for _room, module in furniture("api")]
+    api.install(app, [blueprint for room in found for blueprint in room])
     return app
 
 

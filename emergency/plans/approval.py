@@ -13,7 +13,7 @@ from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.plans.models import Destination, FilingDestination, Plan, PlanKind, PlanLevel, PlanVersion
 from emergency.plans.queries import today
-from emergency.plans.review_models import ApprovalWay, PlanApproval, PlanApprovalRule
+from emergency.plans.review_models import ApprovalWay, Evidence, PlanApproval, PlanApprovalRule
 from kernel.db import now
 from kernel.errors import N_, Conflict, Forbidden, Invalid, NotFound
 from kernel.ids import new_id
@@ -24,7 +24,7 @@ __all__ = [
     "history", "load", "record", "remove_destination", "rule_for", "rules", "save_rule",
 ]  # fmt: skip
 
-EVIDENCE = ("seen", "seen2", "mem")
+EVIDENCE = tuple(evidence.value for evidence in Evidence)
 """seen: the article was read; seen2: a page about it was read; mem: not verified."""
 _OFFICE = "国办发〔2024〕5号"
 _K, _L, _W = PlanKind, PlanLevel, ApprovalWay
@@ -53,7 +53,7 @@ RULES: tuple[tuple[PlanKind, tuple[PlanLevel, ...], str, str, ApprovalWay, str, 
 
 def load(session: Session) -> int:
     """Enter the rules that are not there yet; what the bureau changed stays. Returns how many were new."""
-    known = set(session.execute(sa.select(PlanApprovalRule.kind, PlanApprovalRule.level)).tuples())
+    known = set(session.execute(sa.select(PlanApprovalRule.kind, PlanApprovalRule.level)))
     new = [
         PlanApprovalRule(
             id=new_id(), kind=kind, level=at, body=body, body_en=body_en, way=way, issued_by=issued_by, source=source,
@@ -294,6 +294,6 @@ def history(session: Session, limit: int = 100) -> list[StateChange]:
         .order_by(StateChange.id.desc())
         .limit(limit)
     )
-    subjects = dict.fromkeys(rows.tuples())
+    subjects = dict.fromkeys(rows)
     changes = [change for kind, subject in subjects for change in timeline(session, kind, subject)]
     return sorted(changes, key=lambda change: change.id, reverse=True)[:limit]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from emergency.divisions import service as divisions
 from emergency.divisions.models import Division, Unit
@@ -17,14 +17,16 @@ from emergency.http.permissions import Permission
 from emergency.people.posts import service as posts
 from emergency.people.posts.models import Duty, Post, PostState
 from emergency.people.residents.models import Household, Resident
-from emergency.plans.queries import Parts
+from emergency.plans.models import Plan
+from emergency.plans.queries import Parts, readable
+from emergency.plans.rules import LIVING
 from emergency.supplies.models import Agreement, Depot, Item
 from kernel.errors import N_, Invalid
 
 __all__ = ["KINDS", "Found", "check", "find", "names_of", "titles"]
 
 SHOWN = 20
-KINDS = ("post", "unit", "division", "household", "item", "depot", "agreement")
+KINDS = ("plan", "post", "unit", "division", "household", "item", "depot", "agreement")
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,16 @@ def _posts(session: Session, actor: Actor, words: list[str], language: str) -> l
     return [Found("post", str(i), names[i], rows[i].state.label(language)) for i in ids if i in names]
 
 
+def _plans(session: Session, actor: Actor, words: list[str], language: str) -> list[Found]:
+    rows = session.execute(
+        sa.select(Plan.id, Plan.title, Plan.kind)
+        .where(readable(actor), Plan.state.in_(LIVING), _all(words, Plan.title))
+        .order_by(Plan.level, Plan.id)
+        .limit(SHOWN)
+    )
+    return [Found("plan", str(i), title, kind.label(language)) for i, title, kind in rows]
+
+
 def _units(session: Session, actor: Actor, words: list[str], language: str) -> list[Found]:
     rows = session.execute(
         sa.select(Unit.id, Unit.name, Unit.kind, Division.name)
@@ -81,7 +93,7 @@ def _units(session: Session, actor: Actor, words: list[str], language: str) -> l
 
 
 def _divisions(session: Session, actor: Actor, words: list[str], _language: str) -> list[Found]:
-    above = sa.orm.aliased(Division)
+    above = aliased(Division)
     rows = session.execute(
         sa.select(Division.code, Division.name, above.name)
         .outerjoin(above, above.code == Division.parent_code)
@@ -136,7 +148,7 @@ def _agreements(session: Session, actor: Actor, words: list[str], _language: str
 
 
 _FINDERS: dict[str, Callable[[Session, Actor, list[str], str], list[Found]]] = {
-    "post": _posts, "unit": _units, "division": _divisions, "household": _households, "item": _items,
+    "plan": _plans, "post": _posts, "unit": _units, "division": _divisions, "household": _households, "item": _items,
     "depot": _depots, "agreement": _agreements,
 }  # fmt: skip
 
@@ -162,10 +174,11 @@ def titles(session: Session, kind: str, keys: Iterable[Any], *, language: str = 
     column: Any
     model: Any
     model, column = {
-        "item": (Item, Item.name), "depot": (Depot, Depot.name),
+        "plan": (Plan, Plan.title), "item": (Item, Item.name), "depot": (Depot, Depot.name),
         "agreement": (Agreement, Agreement.number + " " + Agreement.enterprise),
     }[kind]  # fmt: skip
-    return dict(session.execute(sa.select(model.id, column).where(model.id.in_(wanted))).tuples().all())
+    rows = session.execute(sa.select(model.id, column).where(model.id.in_(wanted)))
+    return {key: str(title) for key, title in rows}
 
 
 def names_of(session: Session, parts: Iterable[Parts], *, language: str = "zh") -> Mapping[tuple[str, Any], str]:
@@ -197,7 +210,7 @@ def check(session: Session, *, actor: Actor, kind: str, key: str) -> Any:
         return key
     if kind not in KINDS or not key.isdigit() or len(key) > 19:
         raise missing
-    model: Any = {"post": Post, "unit": Unit, "household": Household, "item": Item, "depot": Depot,
+    model: Any = {"plan": Plan, "post": Post, "unit": Unit, "household": Household, "item": Item, "depot": Depot,
                   "agreement": Agreement}[kind]  # fmt: skip
     row = session.get(model, int(key))
     code = getattr(row, "division_code", None)

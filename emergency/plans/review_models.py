@@ -14,6 +14,7 @@ from kernel.types import LabelledEnum, enum_type
 __all__ = [
     "ApprovalWay",
     "CommentAnswer",
+    "Evidence",
     "PlanApproval",
     "PlanApprovalRule",
     "PlanComment",
@@ -45,6 +46,14 @@ class ApprovalWay(LabelledEnum):
     DEPARTMENT_MEETING = "department_meeting", "部门有关会议审议", "Meeting of the department"
     SIGNED = "signed", "主要负责人签发", "Signed by the head"
     AGREED = "agreed", "参与各方共同商定", "Agreed by the parties"
+
+
+class Evidence(LabelledEnum):
+    """How sure a row of rule is."""
+
+    SEEN = "seen", "已核对条文", "article read"
+    SEEN2 = "seen2", "据转述", "second-hand"
+    MEM = "mem", "未核实", "not verified"
 
 
 class PlanReviewRound(Base):

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.plans import approval, citations, indexing, reviewing, rules
+from emergency.plans.acting import link_drill
 from emergency.plans.checks import checks
-from emergency.plans.coverage import count_gaps
+from emergency.plans.coverage import count_gaps, living
 from emergency.plans.drafting import (
     ActionText,
     Draft,
@@ -25,6 +26,7 @@ from emergency.plans.drafting import (
     new_draft,
 )
 from emergency.plans.filing import destinations, file_version, open_filing, receipt, sent_back
+from emergency.plans.finding import find
 from emergency.plans.matrix import matrix
 from emergency.plans.models import (
     Hazard,
@@ -59,8 +61,8 @@ from kernel.states import transition
 
 __all__ = [
     "ActionText", "Draft", "EvacuationText", "LevelText", "Line", "NewPlan", "RelianceText", "SectionText", "Signal", "Summary", "Text",
-    "approve", "checks", "children", "count_gaps", "create", "destinations", "edit_draft", "evaluate", "file_version", "get_plan",
-    "get_version", "hazards", "in_force", "issue", "link_drill", "list_plans", "matrix", "new_draft", "pass_review", "receipt", "reject",
+    "approve", "checks", "children", "count_gaps", "create", "destinations", "edit_draft", "evaluate", "file_version", "find", "get_plan",
+    "get_version", "hazards", "in_force", "issue", "link_drill", "list_plans", "living", "matrix", "new_draft", "pass_review", "receipt", "reject",
     "repeal", "return_version", "sent_back", "set_parent", "submit", "summary", "tree", "version_text", "versions",
 ]  # fmt: skip
 V = VersionState

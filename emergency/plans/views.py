@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,20 +14,51 @@ from emergency.divisions import service as divisions
 from emergency.divisions.models import Division
 from emergency.divisions.rules import in_scope
 from emergency.http.forms import enum_choices
-from emergency.http.i18n import _
+from emergency.http.i18n import _, language
 from emergency.http.permissions import Permission, requires
 from emergency.http.request import current_actor, session
 from emergency.people.accounts import service as accounts
-from emergency.plans import rules, service
-from emergency.plans.coverage import unlisted_units, unlisted_villages
-from emergency.plans.drafting import Draft, SectionText
+from emergency.plans import (
+    approval,
+    matrix,
+    reviewing,
+    rules,
+    service,
+    views_dynamic,
+    views_editor,
+    views_finding,
+    views_import,
+    views_public,
+    views_paper,
+    views_review,
+)
+from emergency.plans.coverage import count_gaps
 from emergency.plans.forms import DayForm, IssueForm, PlanForm
-from emergency.plans.models import FilingState, Hazard, Part, Plan, PlanKind, PlanState, PlanVersion, VersionState
+from emergency.plans.forms_editor import DecisionForm
+from emergency.plans.models import (
+    FilingState,
+    Hazard,
+    Plan,
+    PlanKind,
+    PlanLevel,
+    PlanState,
+    PlanVersion,
+    VersionState,
+)
 from emergency.plans.queries import evaluation_months, facts, readable, today
 from kernel.errors import N_, DomainError, Invalid
 from kernel.states import timeline
 
 blueprint = flask.Blueprint("plans", __name__, url_prefix="/plans")
+BLUEPRINTS = (
+    blueprint,
+    views_paper.blueprint,
+    views_finding.blueprint,
+    views_editor.blueprint,
+    views_import.blueprint,
+    views_review.blueprint,
+    views_dynamic.blueprint,
+)
 Page = str | Response | tuple[str, int]
 VIEW, EDIT, APPROVE = Permission.PLANS_VIEW, Permission.PLANS_EDIT, Permission.PLANS_APPROVE
 STATES = {"state": VersionState, "plan": PlanState, "filing": FilingState}
@@ -53,23 +83,8 @@ def index() -> Page:
     return render_template(
         "plans/index.html", tree=service.tree(session(), actor, open_ids=opened, **chosen), opened=opened,
         chosen=chosen, kinds=PlanKind, hazards=[h for h in Hazard if h is not Hazard.ALL],
-        matrix=service.coverage(session(), actor), today=today(session()),
-        unlisted=len(unlisted_villages(session(), lambda c: in_scope(c, actor)))
-        + len(unlisted_units(session(), lambda c: in_scope(c, actor))),
+        matrix=service.matrix(session(), actor), cell_states=matrix.CellState, marks=matrix.MARKS, today=today(session()), unlisted=count_gaps(session(), actor),
     )  # fmt: skip
-
-
-@blueprint.get("/unlisted")
-@requires(VIEW)
-def unlisted() -> Page:
-    """Villages, care homes, schools and low-lying units on no evacuation list."""
-    actor = current_actor()
-    villages = unlisted_villages(session(), lambda c: in_scope(c, actor), limit=500)
-    units = unlisted_units(session(), lambda c: in_scope(c, actor), limit=500)
-    towns = divisions.names(
-        session(), {code[:9] + "000" for code, _n in villages} | {u.division_code[:9] + "000" for u in units}
-    )
-    return render_template("plans/unlisted.html", villages=villages, units=units, towns=towns)
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
@@ -84,6 +99,7 @@ def new() -> Page:
     )[:300] if f.state in rules.LIVING)]  # fmt: skip
     if request.method == "GET":
         form.issuer.data = ""
+        _asked_for(form)
         return render_template("plans/new.html", form=form)
     if form.validate_on_submit():
         try:
@@ -98,9 +114,20 @@ def new() -> Page:
         else:
             flask.flash(_("The plan stands in the tree with an empty draft. Write its sections."), "done")
             draft = service.versions(work, actor=actor, plan_id=plan.id)[0]
-            return redirect(url_for("plans.edit", version_id=draft.id), 303)
+            return redirect(url_for("plan_editor.outline", version_id=draft.id), 303)
     flask.g.refused = True
     return render_template("plans/new.html", form=form), 422
+
+
+def _asked_for(form: PlanForm) -> None:
+    """What the page that found the gap knows already: place, kind, level, hazard, the plan above."""
+    form.kind.data, form.level.data = (
+        _enum(PlanKind, "kind") or form.kind.data,
+        _enum(PlanLevel, "level") or form.level.data,
+    )
+    form.division_code.data = request.args.get("place") or form.division_code.data
+    form.parent_id.data = request.args.get("parent", type=int) or 0
+    form.hazards.data = request.args.getlist("hazard")
 
 
 def _places() -> list[tuple[str, str]]:
@@ -142,7 +169,7 @@ def show(plan_id: int) -> Page:
         above=_above(plan.parent_id), destinations=service.destinations(work, plan.kind),
         may_edit=actor.can(EDIT) and actor.covers(plan.division_code), may_approve=actor.can(APPROVE),
         in_work=next((row for row in rows if row.state in rules.IN_WORK), None), day_form=DayForm(formdata=None),
-        months=evaluation_months(work).get(plan.kind) or plan.evaluate_months,
+        months=rules.shorter(evaluation_months(work).get(plan.kind), plan.evaluate_months),
     )  # fmt: skip
 
 
@@ -158,13 +185,25 @@ def version(version_id: int) -> Page:
     work, actor = session(), current_actor()
     text = service.version_text(work, actor=actor, version_id=version_id)
     changes = timeline(work, "plan_version", version_id)
-    keys = {text.version.author, *(c.actor for c in changes)}
+    row = text.version
+    keys = {row.author, row.reviewed_by or "", row.approved_by or "", *(c.actor for c in changes)} - {""}
+    rule = approval.rule_for(work, text.plan)
+    decision_form = DecisionForm(formdata=None)
+    decision_form.body.data = (rule.body_en if language() == "en" else rule.body) if rule else text.plan.issuer
+    decision_form.way.data = rule.way if rule else None
+    decision_form.decided_on.data = today(work)
+    comments = [c for held in reviewing.rounds(work, actor=actor, version_id=version_id) for c in held.comments]
     return render_template(
         "plans/version.html", text=text, row=text.version, plan=text.plan, changes=changes, states=STATES,
         names=accounts.display_names(work, keys), me=str(actor),
         may_edit=actor.can(EDIT) and actor.covers(text.plan.division_code),
         may_approve=actor.can(APPROVE) and actor.covers(text.plan.division_code), issue_form=IssueForm(formdata=None),
         missing=rules.missing_parts(text.plan.kind, [s.part for s in text.sections]), today=today(work),
+        rule=rule, decision_form=decision_form, approval=approval.approval_of(work, version_id), comments=comments,
+        open_comments=sum(1 for c in comments if c.row.resolved_at is None),
+        may_begin=not any(
+            r.state in rules.IN_WORK for r in service.versions(work, actor=actor, plan_id=text.plan.id)
+        ),
     )  # fmt: skip
 
 
@@ -173,60 +212,7 @@ def version(version_id: int) -> Page:
 def draft(plan_id: int) -> Page:
     """Begin the next version."""
     row = service.new_draft(session(), actor=current_actor(), plan_id=plan_id)
-    return redirect(url_for("plans.edit", version_id=row.id), 303)
-
-
-_FIELD = re.compile(r"(number|heading|body|part|depth)-(\d{1,4})")
-EMPTY_ROWS = 3
-
-
-def _typed() -> list[SectionText]:
-    rows: dict[int, dict[str, str]] = {}
-    for name, value in request.form.items():
-        found = _FIELD.fullmatch(name)
-        if found:
-            rows.setdefault(int(found[2]), {})[found[1]] = value
-    made = []
-    for _position, row in sorted(rows.items()):
-        if not row.get("heading", "").strip():
-            if row.get("body", "").strip():
-                raise Invalid(N_("A section with text needs a heading."), code="incomplete")
-            continue
-        part = next((p for p in Part if p.value == row.get("part")), None)
-        number = row.get("number", "").strip()[:20]
-        made.append(SectionText(row["heading"].strip(), row.get("body", ""), number, number.count(".") + 1, part))
-    return made
-
-
-@blueprint.route("/versions/<int:version_id>/edit", methods=["GET", "POST"])
-@requires(EDIT)
-def edit(version_id: int) -> Page:
-    """Write the sections of a draft. Who saves says which saving was read; nothing is overwritten silently."""
-    work, actor = session(), current_actor()
-    text = service.version_text(work, actor=actor, version_id=version_id)
-    sections: list[Any] = list(text.sections)
-    fault, status, read = "", 200, text.version.version
-    explanation = text.version.explanation
-    if request.method == "POST":
-        read = request.form.get("version", type=int) or 0
-        explanation = request.form.get("explanation", "")
-        try:
-            sections = list(_typed())
-            service.edit_draft(
-                work, actor=actor, version_id=version_id, version=read,
-                draft=Draft(sections=sections, explanation=explanation),
-            )  # fmt: skip
-        except DomainError as error:
-            fault, status, flask.g.refused = error.text(_), 409 if error.status == 409 else 422, True
-            read = text.version.version
-        else:
-            flask.flash(_("Saved."), "done")
-            return redirect(url_for("plans.version", version_id=version_id), 303)
-    body = render_template(
-        "plans/edit.html", text=text, plan=text.plan, row=text.version, sections=[*sections, *([None] * EMPTY_ROWS)],
-        fault=fault, parts=Part, read=read, explanation=explanation, stored=text.sections if status == 409 else [],
-    )  # fmt: skip
-    return body, status
+    return redirect(url_for("plan_editor.outline", version_id=row.id), 303)
 
 
 def _step(version_id: int, act: Callable[[int], PlanVersion], text: str) -> Page:
@@ -261,9 +247,18 @@ def pass_review(version_id: int) -> Page:
 @requires(APPROVE)
 def approve(version_id: int) -> Page:
     """Approve exactly what was read."""
+    form = DecisionForm()
+    if not form.validate_on_submit() or form.decided_on.data is None:
+        raise Invalid(N_("Say which body approved the text and on which day, like 2026-11-23."), code="incomplete")
+    decision = approval.Decision(
+        form.body.data or "", form.decided_on.data, form.way.data, form.meeting.data or "",
+        form.document_number.data or "",
+    )  # fmt: skip
     return _step(
         version_id,
-        lambda read: service.approve(session(), actor=current_actor(), version_id=version_id, version=read),
+        lambda read: service.approve(
+            session(), actor=current_actor(), version_id=version_id, version=read, decision=decision
+        ),
         _("Approved. It can be issued now."),
     )
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import click
 
-from emergency.commands import plan_papers
+from emergency.commands import plan_papers, plans_import
 from emergency.commands.common import FILE, Progress, _, actor, format_option, installation, print_json, purpose_option
 from emergency.http import i18n
 from emergency.http.sheets import Column, csv_text, write_csv, write_xlsx
+from emergency.plans.models import Hazard, PlanKind, PlanLevel
 from emergency.privacy.journal import Purpose
 from emergency.runtime import Runtime
 
@@ -63,14 +64,48 @@ def _room(noun: str, piece: str) -> Any:
 
 
 @click.command("import")
-@click.argument("noun", type=click.Choice(sorted(NOUNS)))
-@click.argument("file", type=FILE)
+@click.argument("noun", type=click.Choice(sorted([*NOUNS, "plans"])))
+@click.argument("files", metavar="FILE…", type=FILE, nargs=-1, required=True)
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @click.option("--datum", type=click.Choice(["wgs84", "gcj02"]), default="wgs84", help="What the file's points mean.")
 @format_option
 @purpose_option(default=Purpose.MAINTENANCE)
-def import_(noun: str, file: Path, dry_run: bool, datum: str, output: str, purpose: str) -> None:
-    """Read a CSV or XLSX file; errors are reported by row and the rest is kept. Exit 1 if any row was refused."""
+@click.option("--plan", "plan_id", type=int, help="plans: the text becomes a draft of this plan.")
+@click.option("--new", "kind", type=click.Choice([k.value for k in PlanKind]), help="plans: enter a new plan.")
+@click.option("--level", type=click.Choice([v.value for v in PlanLevel]), help="plans: whose plan it is.")
+@click.option("--division", help="plans: code of the division whose plan it is.")
+@click.option("--issuer", help="plans: the body in whose name it is issued.")
+@click.option("--title", help="plans: its title; otherwise the file's own.")
+@click.option(
+    "--hazard", "hazards", multiple=True, type=click.Choice([h.value for h in Hazard]), help="plans: its hazards."
+)
+@click.option("--parent", "parent_id", type=int, help="plans: the plan above it.")
+@click.option("--leave-numbers-out", is_flag=True, help="plans: make no posts of telephone lists.")
+@click.option("--outline", type=FILE, help="plans: a text file with the outline beside an old format.")
+def import_(
+    noun: str,
+    files: tuple[Path, ...],
+    dry_run: bool,
+    datum: str,
+    output: str,
+    purpose: str,
+    leave_numbers_out: bool,
+    **plan: Any,
+) -> None:
+    """Read a CSV or XLSX file; errors are reported by row and the rest is kept. Exit 1 if any row was refused.
+
+    Plans are read from .docx, .txt and .md files, and from .doc, .wps and .pdf files with --outline.
+    """
+    if noun == "plans":
+        plans_import.run(
+            files, plans_import.Options(leave_out=leave_numbers_out, **plan), dry_run=dry_run, output=output
+        )
+        return
+    if len(files) > 1:
+        raise click.UsageError(_("Give one file."))
+    if given_plan := sorted(key for key, value in plan.items() if value):
+        raise click.UsageError(_("Only plans have these options: %(names)s", names=", ".join(given_plan)))
+    (file,) = files
     run = _room(noun, "import")
     progress = Progress(_("Rows"))
     options: dict[str, Any] = {"dry_run": dry_run, "datum": datum, "purpose": purpose, "progress": progress}

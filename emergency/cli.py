@@ -16,6 +16,7 @@ from emergency.commands import (
     journal,
     keys,
     notify,
+    plans,
     replies,
     sheets,
     texts,
@@ -35,7 +36,7 @@ def cli() -> None:
     """静海区应急准备系统 / District emergency preparedness."""
 
 
-for module in (replies, serving, upkeep, demo, sheets, accounts, warnings, drills, notify, texts, journal, keys):
+for module in (replies, serving, upkeep, demo, sheets, accounts, warnings, drills, plans, notify, texts, journal, keys):
     module.register(cli)
 
 

@@ -27,7 +27,7 @@ from emergency.plans.models import (
     VersionState,
 )
 from emergency.plans.queries import get_plan, version_parts
-from emergency.plans.rules import IN_WORK
+from emergency.plans.rules import IN_WORK, LIVING
 from emergency.privacy import journal
 from kernel.db import touch
 from kernel.errors import N_, Conflict, Invalid, NotFound
@@ -117,11 +117,45 @@ def _count(session: Session, statement: sa.Select[Any]) -> int:
     return session.scalar(sa.select(sa.func.count()).select_from(statement.subquery())) or 0
 
 
+def living(session: Session, actor: Actor) -> int:
+    """How many plans in scope are being written, in force or under revision."""
+    return (
+        session.scalar(
+            sa.select(sa.func.count())
+            .select_from(Plan)
+            .where(Plan.state.in_(LIVING), in_scope(Plan.division_code, actor))
+        )
+        or 0
+    )
+
+
 def count_gaps(session: Session, actor: Actor) -> int:
     """How many villages and units in scope stand on no list."""
     return _count(session, villages_off_list(in_scope(Division.code, actor))) + _count(
         session, units_off_list(in_scope(Unit.division_code, actor))
     )
+
+
+def everybody_off_list(session: Session, actor: Actor, language: str) -> list[dict[str, Any]]:
+    """Everybody in scope who is on no list, as rows for exports."""
+    actor.require(Permission.PLANS_VIEW)
+    places = session.scalars(villages_off_list(in_scope(Division.code, actor)).order_by(Division.code))
+    rows: list[dict[str, Any]] = [
+        {
+            "kind": "村（社区）" if language == "zh" else "Village", "division_code": place.code, "name": place.name,
+            "people": place.population or "",
+        }
+        for place in places
+    ]  # fmt: skip
+    units = session.scalars(units_off_list(in_scope(Unit.division_code, actor)).order_by(Unit.division_code, Unit.id))
+    rows += [
+        {
+            "kind": unit.kind.label(language), "division_code": unit.division_code, "name": unit.name,
+            "people": unit.people or "",
+        }
+        for unit in units
+    ]  # fmt: skip
+    return rows
 
 
 @dataclass(frozen=True)

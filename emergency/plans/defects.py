@@ -102,11 +102,10 @@ def _missing(session: Session, today: date, limit_to: Subjects | None) -> Iterat
     if codes is not None and not codes:
         return
     for code, hazard, exposure, name in missing(session, codes):
-        source = exposure.source if not exposure.params else exposure.source % exposure.params
         yield Defect(
             ROOM, f"{Fault.PLAN_MISSING.value}:{hazard.value}", "division", int(code), code, MISSING, today,
             f"/plans/coverage/{code}/{hazard.value}", title=name,
-            params={"title": name, "hazard": hazard.zh, "source": source},
+            params={"title": name, "hazard": hazard.zh, "source": exposure.source},
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ A place that nobody assessed for a hazard is neither exposed nor safe, and shown
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -29,8 +29,8 @@ NOTED = journal.kind(
     "plans.exposure_noted", "风险暴露登记", "Exposure noted", "division", "hazard", "reach", "exposed", "source"
 )
 BY_UNIT_KIND = {UnitKind.HAZCHEM: Hazard.HAZCHEM}
-_REGISTER_CHEMICAL = N_("Register of units: %(n)s hazardous chemicals units stand here")
-_REGISTER_LOW = N_("Register of units: %(n)s low-lying units stand here")
+_REGISTER_CHEMICAL = "单位名录：辖区有 %(n)s 家危险化学品单位"
+_REGISTER_LOW = "单位名录：辖区有 %(n)s 家低洼单位"
 
 SITE_SEEDS: tuple[tuple[str, Hazard, Reach, str], ...] = (
     ("120118000000", Hazard.ALL, Reach.PLACE, "《突发事件应对法》第二十六条"),
@@ -48,11 +48,10 @@ SITE_SEEDS: tuple[tuple[str, Hazard, Reach, str], ...] = (
 
 @dataclass(frozen=True)
 class Exposure:
-    """Whether one place is exposed to one hazard, and how that is known; `params` fill `source`."""
+    """Whether one place is exposed to one hazard, and how that is known."""
 
     exposed: bool
     source: str
-    params: Mapping[str, int] | None = None
     row_id: int | None = None
 
 
@@ -115,9 +114,9 @@ class Exposures:
         for place in (code, *sorted(ancestors(code), reverse=True)):
             row = self._rows.get((place, hazard, own))
             if row is not None:
-                return Exposure(row.exposed, row.source, None, row.id)
+                return Exposure(row.exposed, row.source, row.id)
         found = self._register.get((code, hazard))
-        return Exposure(True, found[0], {"n": found[1]}) if found else None
+        return Exposure(True, found[0] % {"n": found[1]}) if found else None
 
     def villages_above(self) -> set[str]:
         """Townships or districts whose villages are all spoken for by a row, and villages with a row of their own."""

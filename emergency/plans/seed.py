@@ -18,8 +18,8 @@ from emergency.divisions.rules import VILLAGE, within
 from emergency.http.actor import Actor
 from emergency.people.posts import service as posts
 from emergency.people.posts.models import Duty
+from emergency.plans import checks, citations, exposures, lawbook, rules, service
 from emergency.plans import demo_texts as texts
-from emergency.plans import lawbook, rules, service
 from emergency.plans.coverage import LISTED_KINDS
 from emergency.plans.drafting import ActionText, Draft, EvacuationText, LevelText, RelianceText, SectionText
 from emergency.plans.models import Hazard, Plan, PlanKind, PlanLevel, ResponseGrade
@@ -58,7 +58,8 @@ class _Demo:
 def seed(database: Database, *, scale: int = 1) -> None:
     """Load the plans; where there are some already, nothing is done."""
     with database.write() as session:
-        lawbook.load(session)
+        for book in (lawbook, checks, citations, exposures):
+            book.load(session)
         import_known(session)
     with database.read() as session:
         if session.scalar(sa.select(Plan.id).limit(1)) is not None:
@@ -110,7 +111,7 @@ def _issue(
             facts=service.NewPlan(
                 kind=demo.kind, level=demo.level, title=demo.title, division_code=demo.code, issuer=demo.issuer,
                 hazards=demo.hazards, parent_id=demo.parent, public=demo.level is not L.UNIT,
-                evaluate_months=demo.months,
+                evaluate_months=demo.months, owner_post_id=_owner(session, demo),
             ),
         ).id  # fmt: skip
     row = service.versions(session, actor=AUTHOR, plan_id=plan_id)[0]
@@ -138,6 +139,15 @@ def _issue(
     if demo.evaluated_on is not None:
         service.evaluate(session, actor=AUTHOR, plan_id=plan_id, evaluated_on=demo.evaluated_on)
     return plan_id
+
+
+def _owner(session: Session, demo: _Demo) -> int | None:
+    """The post that keeps it: the place's own; a few stay without, as in life."""
+    if demo.hazards == (H.GAS,) or demo.level is L.CITY:
+        return None
+    kept_by = {L.DISTRICT: Duty.DUTY_ROOM, L.TOWNSHIP: Duty.FLOOD_CHIEF, L.VILLAGE: Duty.FLOOD_CHIEF}.get(demo.level)
+    found = posts.find_posts(session, [demo.code], duties=[kept_by] if kept_by else None, exactly=True)
+    return next((post.id for post in found if post.unit_id is None), None)
 
 
 def _district(database: Database, now: date) -> dict[str, int]:
@@ -257,6 +267,7 @@ def _villages(database: Database, now: date) -> None:
             )
         }  # fmt: skip
         villages = {code: divisions.villages(session, code) for code in above}
+        towns = divisions.names(session, above)
     for code, count in ((TAITOU, 12), (DULIU, 4), (WANGKOU, 3)):
         for number, place in enumerate(villages.get(code, [])[:count]):
             with database.write() as session:
@@ -265,7 +276,8 @@ def _villages(database: Database, now: date) -> None:
                     K.VILLAGE, L.VILLAGE, f"{short}防汛转移方案", place.code, short, (H.FLOOD,), texts.village(short),
                     now - timedelta(days=180 + 9 * number), above[code], filed=None if number == 2 else 8,
                 ), [EvacuationText(
-                    "镇中心小学安置点", subject_code=place.code, people=place.population or 0, route="村主路",
+                    f"{towns[code]}中心小学安置点" if (code, number) != (DULIU, 1) else "独流镇文化站",
+                    subject_code=place.code, people=place.population or 0, route="村主路",
                     means="步行与大客车", grade=ResponseGrade.II, within_hours=6,
                 )])  # fmt: skip
 

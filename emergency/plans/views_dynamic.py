@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import flask
@@ -11,7 +10,7 @@ from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from emergency.divisions import service as divisions
-from emergency.divisions.models import Division, Unit, UnitKind
+from emergency.divisions.models import UnitKind
 from emergency.divisions.rules import in_scope
 from emergency.http.forms import flash_done
 from emergency.http.i18n import _, language
@@ -79,7 +78,7 @@ def picture_csv() -> flask.Response:
         {
             "division_code": row.code, "name": row.name, "hazard": hazard.label(words),
             "state": cell.state.label(words), "exposure": exposed[cell.exposed],
-            "source": _source(cell.exposure) if cell.exposure else "",
+            "source": cell.exposure.source if cell.exposure else "",
             "plan": cell.plan.title if cell.plan else "", "evaluation_due": cell.due.isoformat() if cell.due else "",
         }
         for row in found.rows
@@ -87,10 +86,6 @@ def picture_csv() -> flask.Response:
     ]  # fmt: skip
     columns = ("division_code", "name", "hazard", "state", "exposure", "source", "plan", "evaluation_due")
     return _csv(rows, columns, "plan-coverage")
-
-
-def _source(exposure: exposures.Exposure) -> str:
-    return _(exposure.source, **exposure.params) if exposure.params else exposure.source
 
 
 def _hazard(text: str) -> Hazard:
@@ -109,7 +104,7 @@ def cell(code: str, hazard: str) -> Page:
     form = ExposureForm(formdata=None, data={"division_code": code, "hazard": found.hazard, "reach": Reach.PLACE})
     return render_template(
         "plans/cell.html", found=found, form=form, may_edit=actor.can(EDIT) and actor.covers(code),
-        source=_source(found.cell.exposure) if found.cell.exposure else "",
+        source=found.cell.exposure.source if found.cell.exposure else "",
     )  # fmt: skip
 
 
@@ -175,16 +170,8 @@ def unlisted() -> Page:
 @requires(VIEW)
 def unlisted_csv() -> flask.Response:
     """Everybody in scope who is on no list."""
-    work, actor = session(), current_actor()
-
-    def rows() -> Iterator[dict[str, Any]]:
-        for place in work.scalars(coverage.villages_off_list(in_scope(Division.code, actor)).order_by(Division.code)):
-            yield {"kind": _("Village"), "division_code": place.code, "name": place.name, "people": place.population}
-        for unit in work.scalars(coverage.units_off_list(in_scope(Unit.division_code, actor)).order_by(Unit.id)):
-            yield {"kind": unit.kind.label(language()), "division_code": unit.division_code, "name": unit.name,
-                   "people": unit.people}  # fmt: skip
-
-    return _csv(list(rows()), ("kind", "division_code", "name", "people"), "on-no-evacuation-list")
+    rows = coverage.everybody_off_list(session(), current_actor(), language())
+    return _csv(rows, ("kind", "division_code", "name", "people"), "on-no-evacuation-list")
 
 
 @blueprint.route("/unlisted/add", methods=["GET", "POST"])

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from emergency.config import Config
 from emergency.divisions.models import Division
 from emergency.readiness import service
+from emergency.readiness.daily import tell_owners
 from emergency.readiness.models import ScoreDay
 from kernel.clock import BEIJING
 from kernel.db import Database
@@ -53,4 +54,5 @@ JOBS = [
     Job("readiness.look_again", service.look_again),
     Job("readiness.gather", service.gather, every_seconds=GATHER_SECONDS),
     Job("readiness.score", keep_score, every_seconds=3600),
+    Job("readiness.daily", tell_owners, every_seconds=600),
 ]

@@ -25,6 +25,7 @@ SEVERITIES = {
     "not_on_any_list": Severity.RED,
     "lists_disagree": Severity.RED,
     "relied_post": Severity.RED,
+    "action_late": Severity.RED,
     "no_version": Severity.ORANGE,
     "plan_missing": Severity.ORANGE,
     "parent_superseded": Severity.ORANGE,

@@ -25,8 +25,8 @@ from kernel.db import now
 from kernel.errors import N_, Invalid, NotFound
 
 __all__ = [
-    "Score", "close_score_day", "gather", "get", "is_muted", "look_again", "mute", "of_subjects", "open_defects", "owners",
-    "reason", "register", "room_counts", "rooms", "score", "unmute",
+    "Score", "close_score_day", "counting", "gather", "get", "is_muted", "look_again", "mute", "of_subjects",
+    "open_defects", "owner_names", "owners", "reason", "register", "room_counts", "rooms", "score", "unmute",
 ]  # fmt: skip
 
 MUTED = journal.kind("readiness.muted", "缺陷暂缓", "Defect put aside", "rule", "until", "division")
@@ -64,6 +64,11 @@ def _code(code: str) -> str:
 
 def _muted(moment: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(Defect.muted_until.is_not(None), Defect.muted_until > moment)
+
+
+def counting(session: Session, actor: Actor, division_code: str | None = None) -> tuple[sa.ColumnElement[bool], ...]:
+    """SQL: open faults in scope that nobody put aside."""
+    return Defect.closed_at.is_(None), _scope(actor, division_code), sa.not_(_muted(now(session)))
 
 
 def open_defects(
@@ -120,11 +125,15 @@ def reason(defect: Defect) -> str:
 
 def owners(session: Session, defects: Iterable[Defect], language: str = "zh") -> dict[int, str]:
     """The owning posts in words, by post id."""
-    ids = {defect.owner_post_id for defect in defects if defect.owner_post_id is not None}
+    return owner_names(session, {d.owner_post_id for d in defects if d.owner_post_id is not None}, language)
+
+
+def owner_names(session: Session, ids: Iterable[int | None], language: str = "zh") -> dict[int, str]:
+    """Posts in words, by id."""
     rows = session.execute(
         sa.select(Post.id, Post.duty, Division.name)
         .join(Division, Division.code == Post.division_code)
-        .where(Post.id.in_(ids))
+        .where(Post.id.in_(set(ids)))
     )
     return {post_id: f"{division} {duty.label(language)}" for post_id, duty, division in rows}
 

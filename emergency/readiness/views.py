@@ -10,13 +10,14 @@ from emergency.http.forms import flash_done
 from emergency.http.i18n import _, _l, language
 from emergency.http.permissions import Permission, requires
 from emergency.http.request import current_actor, session
-from emergency.readiness import service
+from emergency.readiness import service, views_plans
 from emergency.readiness.forms import MuteForm
 from emergency.readiness.models import Severity
 from kernel.errors import DomainError
 from scheduler.deadlines import end_of
 
 blueprint = flask.Blueprint("readiness", __name__, url_prefix="/readiness")
+BLUEPRINTS = (blueprint, views_plans.blueprint)
 
 ROOMS = {
     "divisions": _l("Divisions and units"),

@@ -20,8 +20,9 @@ from emergency.people.accounts.models import Account, AccountState
 from emergency.people.posts import service as posts
 from emergency.people.posts.models import Post, PostState
 from emergency.people.residents.models import Resident
-from emergency.plans import queries as plans
+from emergency.plans import service as plans
 from emergency.privacy.journal import JournalEntry
+from emergency.readiness import plans_today
 from emergency.supplies.models import Agreement, AgreementState, Balance, Depot, Lot, Place
 from emergency.web import health, nav
 from emergency.web.filters import number, percent
@@ -84,13 +85,15 @@ def drills_held(session: Session, actor: Actor, now: datetime) -> Figure | None:
 
 def plan_faults(session: Session, actor: Actor, now: datetime) -> Figure | None:
     """What is wrong with the plans in scope."""
-    if not actor.can(P.PLANS_VIEW):
+    if not (actor.can(P.PLANS_VIEW) and actor.can(P.READINESS_VIEW)):
         return None
-    tree = plans.tree(session, actor)
-    if not tree.plans:
+    total = plans.living(session, actor)
+    if not total:
         return None
-    note = _("in %(n)s of %(all)s plans", n=number(tree.faulty), all=number(tree.plans))
-    return Figure(_("Faults of plans"), number(tree.faults), _("faults"), note, nav.first_served("/plans") or "/")
+    wrong, faulty = plans_today.counts(session, actor).all, plans_today.faulty_plans(session, actor)
+    note = _("in %(n)s of %(all)s plans", n=number(faulty), all=number(total))
+    url = nav.first_served("/plans/wrong", "/plans") or "/"
+    return Figure(_("Faults of plans"), number(wrong), _("faults"), note, url)
 
 
 def stock_running_out(session: Session, actor: Actor, now: datetime) -> Figure | None:

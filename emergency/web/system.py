@@ -41,6 +41,7 @@ JOBS = {
     "readiness.calendar": _l("Load the holidays"),
     "readiness.gather": _l("Look for faults everywhere"),
     "readiness.look_again": _l("Look again at what changed"),
+    "readiness.daily": _l("Tell owners what is wrong with their plans"),
     "readiness.score": _l("Keep the score of the day"),
     "residents.import_leftovers": _l("Clear away what imports left"),
     "residents.imports": _l("Import the lists of residents"),

@@ -1,0 +1,217 @@
+"""What is wrong with the plans today: the kept faults of that room, each with its rule, age, owner and mending act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from emergency.http.actor import Actor
+from emergency.http.i18n import catalogue, gettext, language
+from emergency.http.paging import PAGE_SIZE, Page, paginate
+from emergency.http.permissions import Permission
+from emergency.plans import service as plans
+from emergency.plans.rules import Fault
+from emergency.readiness import service
+from emergency.readiness.models import Defect, Severity
+from kernel.clock import BEIJING
+from kernel.db import now
+
+ROOM = "plans"
+NOBODY = -1
+"""As an owner filter: what no post owns."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One fault as people read it."""
+
+    defect: Defect
+    fault: Fault | None
+    reason: str
+    source: str
+    article: str
+    days: int
+    owner: str
+    mend: str
+
+    @property
+    def severity(self) -> Severity:
+        """How soon it hurts."""
+        return self.defect.severity
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many faults in scope by rule and by severity, and how many there are."""
+
+    rules: dict[Fault, int]
+    severities: dict[Severity, int]
+
+    @property
+    def all(self) -> int:
+        """Everything that counts."""
+        return sum(self.severities.values())
+
+
+def fault_of(rule: str) -> Fault | None:
+    """The check that a kept rule belongs to: `plan_missing:flood` is `plan_missing`."""
+    name = rule.partition(":")[0]
+    return next((fault for fault in Fault if fault.value == name), None)
+
+
+def _open(
+    session: Session,
+    actor: Actor,
+    division: str | None,
+    rule: Fault | None,
+    owner: int | None,
+    severity: Severity | None,
+) -> list[Any]:
+    where = [Defect.room == ROOM, *service.counting(session, actor, division)]
+    if rule is Fault.PLAN_MISSING:  # one for each hazard
+        where.append(Defect.rule.startswith(f"{rule.value}:"))
+    elif rule is not None:
+        where.append(Defect.rule == rule.value)
+    if owner is not None:
+        where.append(Defect.owner_post_id.is_(None) if owner == NOBODY else Defect.owner_post_id == owner)
+    if severity is not None:
+        where.append(Defect.severity == severity)
+    return where
+
+
+def wrong(
+    session: Session,
+    actor: Actor,
+    *,
+    division: str | None = None,
+    rule: Fault | None = None,
+    owner: int | None = None,
+    severity: Severity | None = None,
+    cursor: str | None = None,
+    limit: int = PAGE_SIZE,
+    words: str | None = None,
+) -> Page[Item]:
+    """One page of what is wrong in the actor's scope, the most urgent first."""
+    actor.require(Permission.READINESS_VIEW)
+    actor.require(Permission.PLANS_VIEW)
+    statement = sa.select(Defect).where(*_open(session, actor, division, rule, owner, severity))
+    page: Page[Defect] = paginate(session, statement, key=[Defect.severity_rank, Defect.id], cursor=cursor, limit=limit)
+    return Page(items(session, page.items, words), page.next_cursor)
+
+
+def items(session: Session, defects: list[Defect], words: str | None = None) -> list[Item]:
+    """The faults in words, in three statements however many there are; in the reader's language or the one given."""
+    moment, spoken = now(session), words or language()
+    say = catalogue(spoken).gettext
+    checks, owners = plans.checks(session), service.owners(session, defects, spoken)
+    made = []
+    for defect in defects:
+        fault = fault_of(defect.rule)
+        check = checks.get(fault) if fault is not None else None
+        made.append(
+            Item(
+                defect, fault, _filled(say(defect.reason), defect.params), check.source if check else "", check.article if check else "",
+                max((moment - defect.since).days, 0), owners.get(defect.owner_post_id or 0, ""),
+                say(check.mend) if check else "",
+            )
+        )  # fmt: skip
+    return made
+
+
+def _filled(text: str, params: dict[str, Any]) -> str:
+    try:
+        return text % params
+    except (KeyError, TypeError, ValueError):
+        return text
+
+
+def counts(session: Session, actor: Actor, *, division: str | None = None) -> Counts:
+    """How many of each rule and severity in scope; the workbench's figure is the same number."""
+    actor.require(Permission.READINESS_VIEW)
+    rows = session.execute(
+        sa.select(Defect.rule, Defect.severity, sa.func.count())
+        .where(*_open(session, actor, division, None, None, None))
+        .group_by(Defect.rule, Defect.severity)
+    )
+    by_rule: dict[Fault, int] = {}
+    by_severity = dict.fromkeys(Severity, 0)
+    for rule, severity, number in rows:
+        fault = fault_of(rule)
+        if fault is not None:
+            by_rule[fault] = by_rule.get(fault, 0) + number
+        by_severity[severity] += number
+    return Counts(dict(sorted(by_rule.items(), key=lambda pair: -pair[1])), by_severity)
+
+
+def faulty_plans(session: Session, actor: Actor) -> int:
+    """How many plans in scope have at least one fault."""
+    return (
+        session.scalar(
+            sa.select(sa.func.count(sa.distinct(Defect.subject_id))).where(
+                Defect.subject_kind == "plan", *_open(session, actor, None, None, None, None)
+            )
+        )
+        or 0
+    )
+
+
+def owner_choices(session: Session, actor: Actor) -> list[tuple[int, str]]:
+    """The posts that own something that is wrong, and the choice of nobody."""
+    ids = session.scalars(
+        sa.select(Defect.owner_post_id)
+        .where(Defect.owner_post_id.is_not(None), *_open(session, actor, None, None, None, None))
+        .distinct()
+        .limit(200)
+    ).all()
+    return [(NOBODY, gettext("nobody")), *service.owner_names(session, ids, language()).items()]
+
+
+def every(
+    session: Session, actor: Actor, *, division: str | None, rule: Fault | None, owner: int | None,
+    severity: Severity | None, words: str | None = None,
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """The whole choice as rows, for exports."""
+    cursor = None
+    while True:
+        page = wrong(
+            session,
+            actor,
+            division=division,
+            rule=rule,
+            owner=owner,
+            severity=severity,
+            cursor=cursor,
+            limit=200,
+            words=words,
+        )
+        for item in page.items:
+            yield row(item, words)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def row(item: Item, words: str | None = None) -> dict[str, Any]:
+    """One fault as plain values."""
+    defect, words = item.defect, words or language()
+    return {
+        "id": defect.id, "rule": defect.rule, "fault": item.fault.label(words) if item.fault else defect.rule,
+        "severity": defect.severity.value, "reason": item.reason, "source": item.source, "article": item.article,
+        "division_code": defect.division_code, "subject_kind": defect.subject_kind, "subject_id": defect.subject_id,
+        "since": _day(defect.since), "days": item.days, "due": _day(defect.due_at) if defect.due_at else "",
+        "owner_post_id": defect.owner_post_id, "owner": item.owner, "mend": item.mend, "url": defect.url,
+    }  # fmt: skip
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone(BEIJING).date().isoformat()
+
+
+COLUMNS = (
+    "severity", "fault", "reason", "source", "article", "division_code", "since", "days", "due", "owner", "mend", "url",
+)  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +13,17 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from kernel.db import Database, dialect_name, now
+from kernel.logs import kv
 from notify import bulk, calls, counters, failover, failpoints, ledger, rules
 from notify.callbacks import callback_url, delivery_of, sign, verify_signature
 from notify.models import Broadcast, Delivery, DeliveryState, RawReceipt, ReceiptKind
 from notify.ports import Ports, Sealer, Settled
 
+log = logging.getLogger("notify.receipts")
 __all__ = ["Taker", "callback_url", "fold", "keep_errors", "sign", "take", "verify_signature"]
 MAX_FIELD = 4000
 _OUTCOME_COLUMNS: bulk.Columns = (("i", "bigint"), ("o", "text"))
@@ -357,14 +361,23 @@ def _answer(session: Session, ports: Ports, raw: Raw, form: dict[str, Any]) -> s
     if key is None:
         return "no_number"
     said = str(form.get("Body") or form.get("Digits") or "")
-    word = ports.answers.received(
-        session,
-        key,
-        said,
-        raw.received_at,
-        raw.channel,
-        raw.id,
-        delivery_id=raw.delivery_id,
-        account=str(form.get("AccountSid", "")),
-    )
+    try:
+        with session.begin_nested():
+            word = ports.answers.received(
+                session,
+                key,
+                said,
+                raw.received_at,
+                raw.channel,
+                raw.id,
+                delivery_id=raw.delivery_id,
+                account=str(form.get("AccountSid", "")),
+            )
+    except OperationalError:
+        # A lock or a lost connection: nothing of this batch is concluded, and it is tried again.
+        raise
+    except Exception:
+        log.exception("a reply could not be understood %s", kv(receipt=raw.id))
+        ports.metrics.count("notify_replies_broken_total")
+        return "broken"
     return word or "taken"

@@ -215,3 +215,26 @@ def test_requests_that_come_together_are_stored_together_and_none_is_lost(databa
     with database.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(RawReceipt)) == 60
     assert len(commits) < 60
+
+
+def test_a_reply_that_breaks_its_reader_keeps_nothing_else_waiting(
+    database: Database, ports: Ports, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def received(session: object, key: bytes, text: str, *_: object, **__: object) -> str:
+        if text == "bad":
+            raise ValueError("a reader's bug")
+        return "matched"
+
+    monkeypatch.setattr(answers, "received", received)
+    for sid, text in (("SM1", "good"), ("SM2", "bad"), ("SM3", "fine")):
+        form = {"MessageSid": sid, "From": number(1), "Body": text}
+        header = receipts.sign(TOKEN, "http://h/inbound", form)
+        receipts.take(
+            database, ports, auth_token=TOKEN, url="http://h/inbound", form=form, header=header,
+            kind=ReceiptKind.INBOUND,
+        )  # fmt: skip
+    assert fold(database, ports) == 3
+    with database.read() as session:
+        outcomes = session.scalars(sa.select(RawReceipt.outcome).order_by(RawReceipt.id)).all()
+    assert outcomes == ["matched", "broken", "matched"]
+    assert fold(database, ports) == 0

@@ -180,7 +180,11 @@ def test_a_township_finds_its_own_and_what_binds_it_never_a_neighbours(
         written(session, kind=PlanKind.VILLAGE, level=PlanLevel.VILLAGE, division_code=YIHE, title="义和村方案")
     with district.read() as session:
         planner = person(Role.PLANNER, division=TAITOU)
-        assert {hit.title for hit in look(session, "台风", planner).hits} == {"台头镇防汛应急预案", "区预案", "义和村方案"}
+        assert {hit.title for hit in look(session, "台风", planner).hits} == {
+            "台头镇防汛应急预案",
+            "区预案",
+            "义和村方案",
+        }
         village = person(Role.VILLAGE_OFFICER, division=YIHE)
         assert len(look(session, "台风", village).hits) == 3
         assert len(look(session, "台风").hits) == 4
@@ -278,5 +282,3 @@ def test_the_search_over_everything_finds_texts(
         written(session)
     page = signed_in(app, planner).get("/search", query_string={"q": "彩钢板房"}).get_data(as_text=True)
     assert "台头镇防汛应急预案" in page and "加固<mark>彩钢板房</mark>" in page
-
-

@@ -7,7 +7,7 @@ from typing import Any
 from emergency.http.api import Blueprint, CursorArgs, EnumValue, MethodView, Page, Schema, fields, page_of
 from emergency.http.permissions import Permission, requires
 from emergency.http.request import current_actor, session
-from emergency.plans import api_dynamic, api_finding, api_paper, rules, service
+from emergency.plans import api_acting, api_dynamic, api_finding, api_keeping, api_paper, api_versions, rules, service
 from emergency.plans.models import (
     FilingState,
     Hazard,
@@ -22,7 +22,15 @@ from emergency.plans.models import (
 from emergency.plans.queries import evaluation_months, facts, today
 
 blueprint = Blueprint("api_plans", __name__, url_prefix="/api/v1/plans", description="Plans")
-BLUEPRINTS = (blueprint, api_paper.blueprint, api_finding.blueprint, api_dynamic.blueprint)
+BLUEPRINTS = (
+    blueprint,
+    api_paper.blueprint,
+    api_finding.blueprint,
+    api_dynamic.blueprint,
+    api_acting.blueprint,
+    api_versions.blueprint,
+    api_keeping.blueprint,
+)
 
 
 class FaultOut(Schema):

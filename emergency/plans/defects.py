@@ -15,6 +15,7 @@ from emergency.divisions.models import Division, Unit
 from emergency.divisions.rules import DISTRICT, TOWNSHIP, VILLAGE, level
 from emergency.people.residents import service as residents
 from emergency.plans import faulty, rules
+from emergency.plans.acting_defects import late_actions
 from emergency.plans.checks import checks
 from emergency.plans.coverage import units_off_list, villages_off_list
 from emergency.plans.dynamic_models import LegalText, PlanCitation, Shelter
@@ -66,7 +67,8 @@ def defects(session: Session, now: datetime, limit_to: Subjects | None = None) -
         *_disagreeing(session, today, limit_to),
     ]
     adopted = {fault.value for fault, check in wanted.items() if check.adopted}
-    return [defect for defect in found if defect.rule.partition(":")[0] in adopted]
+    kept = [defect for defect in found if defect.rule.partition(":")[0] in adopted]
+    return [*kept, *late_actions(session, now, limit_to)]
 
 
 def _of_plans(session: Session, today: date, ids: Collection[int] | None) -> list[Defect]:

@@ -24,12 +24,13 @@ from emergency.plans import (
     reviewing,
     rules,
     service,
+    views_acting,
     views_dynamic,
     views_editor,
     views_finding,
     views_import,
-    views_public,
     views_paper,
+    views_public,
     views_review,
 )
 from emergency.plans.coverage import count_gaps
@@ -54,10 +55,13 @@ BLUEPRINTS = (
     blueprint,
     views_paper.blueprint,
     views_finding.blueprint,
+    views_public.blueprint,
+    views_public.desk,
     views_editor.blueprint,
     views_import.blueprint,
     views_review.blueprint,
     views_dynamic.blueprint,
+    views_acting.blueprint,
 )
 Page = str | Response | tuple[str, int]
 VIEW, EDIT, APPROVE = Permission.PLANS_VIEW, Permission.PLANS_EDIT, Permission.PLANS_APPROVE

@@ -7,15 +7,15 @@ import flask
 
 def install(app: flask.Flask) -> None:
     """Filters, template functions, the frame of every page, security headers, and the shell's own pages."""
-    from emergency.web import figures, filters, nav, ops, panels, security, shell, templating, views, workbench
+    from emergency.web import figures, filters, nav, ops, panels, responses, security, shell, templating, views, workbench
 
     filters.install(app)
     templating.install(app)
     shell.install(app)
     security.install(app)
-    for waiting in panels.WAITING:
+    for waiting in (*panels.WAITING, responses.waiting):
         workbench.register_waiting(waiting)
-    for day in panels.DAY:
+    for day in (responses.panel, *panels.DAY):
         workbench.register_day_panel(day)
     for figure in figures.FIGURES:
         workbench.register_figure(figure)

@@ -207,6 +207,16 @@ class Shell:
         return guarded("strip", lambda session: in_force(session, self.actor, self.now), [])
 
     @cached_property
+    def responses(self) -> list[Any]:
+        """The responses that run in this actor's scope."""
+        from emergency.http.permissions import Permission
+        from emergency.web import responses
+
+        if not self.signed_in or not self.actor.can(Permission.PLANS_VIEW):
+            return []
+        return guarded("responses", lambda session: responses.running(session, self.actor), [])
+
+    @cached_property
     def engine_state(self) -> EngineState:
         """Whether the engine is well."""
         unknown = EngineState(False, _("Engine unknown"), _("Its state cannot be read."), url=self._system_url())

@@ -16,6 +16,7 @@ from emergency.plans.drafting import Draft, SectionText
 from emergency.plans.models import Hazard, Part, Plan, PlanKind, PlanLevel, PlanVersion
 from kernel.db import Database
 from scheduler.workdays import import_known
+from tests.plans.acting_support import officer, ready  # noqa: F401 - fixtures of the tests about acting
 from tests.plans.support import DISTRICT, person, places
 
 FULL = tuple(SectionText(part.zh, "正文。", part=part) for part in Part)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,13 +14,11 @@ from emergency.asking import service as asking
 from emergency.asking.models import Means, Question, QuestionState
 from emergency.http.actor import Actor
 from emergency.http.permissions import Role
-from emergency.people.posts.models import Duty
 from emergency.plans import acting, acting_jobs, checklist, service, signals, situation, telling, triggers
 from emergency.plans.activation_models import (
     Activation,
     ActivationEntry,
     ActivationEvacuation,
-    ActivationKind,
     ActivationLine,
     ActivationState,
     ActivationStep,
@@ -32,32 +29,14 @@ from emergency.plans.activation_models import (
     SuggestionState,
 )
 from emergency.plans.activation_queries import my_lines, running
-from emergency.plans.drafting import ActionText, Draft, EvacuationText, LevelText
+from emergency.plans.drafting import ActionText, Draft, LevelText
 from emergency.plans.models import ResponseGrade
-from kernel.db import Database
 from kernel.errors import Conflict, DomainError, Forbidden, Invalid
 from notify.models import Broadcast, Kind
-from tests.plans.conftest import FULL
-from tests.plans.support import DISTRICT, DULIU, TAITOU, YIHE, add_post, person
+from tests.plans.acting_support import DRILL, REAL, Make, Ready, line_id, lines, proposal, start
+from tests.plans.support import DISTRICT, DULIU, TAITOU, person
 
-REAL, DRILL = ActivationKind.ACTUAL, ActivationKind.EXERCISE
 G, L = ResponseGrade, LineState
-Make = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A plan in force with three levels, one of whose posts can be told."""
-
-    database: Database
-    plan_id: int
-    version_id: int
-    post_id: int
-
-
-@pytest.fixture
-def officer() -> Actor:
-    return person(Role.DUTY_OFFICER, id=3)
 
 
 @pytest.fixture(autouse=True)
@@ -65,61 +44,6 @@ def no_signals() -> Iterator[None]:
     before = (signals._reader, signals._standing, signals._names)
     yield
     signals._reader, signals._standing, signals._names = before
-
-
-def levels(post_id: int) -> list[LevelText]:
-    return [
-        LevelText(G.I, "发布洪水红色预警。", "总指挥", [ActionText("逐村逐户转移", actor_words="镇街", within_minutes=360)]),
-        LevelText(G.II, "发布暴雨橙色及以上预警。", "总指挥",
-                  [ActionText("低洼村庄先行转移", post_id=post_id, within_minutes=60),
-                   ActionText("召开会商会", actor_words="区防办")]),
-        LevelText(G.III, "超过警戒水位。", "副总指挥", [ActionText("队伍集结", post_id=post_id, within_minutes=30)]),
-    ]  # fmt: skip
-
-
-@pytest.fixture
-def ready(district: Database, make: Make, publish: Make, planner: Actor) -> Ready:
-    with district.write() as session:
-        post_id = add_post(session, TAITOU, Duty.FLOOD_CHIEF, "+8613800001111")
-        plan, row = make(session)
-        row = service.edit_draft(
-            session, actor=planner, version_id=row.id, version=row.version,
-            draft=Draft(
-                sections=FULL, levels=levels(post_id),
-                evacuation=[EvacuationText("镇中心小学", subject_code=YIHE, people=300, grade=G.II, within_hours=12)],
-            ),
-        )  # fmt: skip
-        publish(session, row)
-        return Ready(district, plan.id, row.id, post_id)
-
-
-def proposal(kind: ActivationKind = REAL, grade: ResponseGrade = G.II, **more: Any) -> acting.Proposal:
-    return acting.Proposal(kind, grade, **({"matter": "子牙河洪水", "reason": "水位超警"} | more))
-
-
-def start(
-    ready: Ready, officer: Actor, approver: Actor, kind: ActivationKind = REAL, grade: ResponseGrade = G.II
-) -> int:
-    with ready.database.write() as session:
-        activation = acting.propose(session, actor=officer, plan_id=ready.plan_id, proposal=proposal(kind, grade))
-        step = session.scalars(sa.select(ActivationStep).where(ActivationStep.activation_id == activation.id)).one()
-        acting.decide(session, actor=approver, step_id=step.id, kind=kind)
-        return activation.id
-
-
-def lines(ready: Ready, activation_id: int) -> dict[str, LineState]:
-    with ready.database.read() as session:
-        rows = session.scalars(sa.select(ActivationLine).where(ActivationLine.activation_id == activation_id))
-        return {row.action: row.state for row in rows}
-
-
-def line_id(ready: Ready, activation_id: int, action: str) -> int:
-    with ready.database.read() as session:
-        return session.scalars(
-            sa.select(ActivationLine.id).where(
-                ActivationLine.activation_id == activation_id, ActivationLine.action == action
-            )
-        ).one()
 
 
 def test_another_person_decides_and_the_actions_become_a_checklist(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from wtforms import SelectField
 
 from emergency.http.forms import Day, EnumField, Form, LongText, Number, Text, between, length, optional, required
-from emergency.http.i18n import _l
+from emergency.http.i18n import _, _l
 from emergency.plans.dynamic_models import LegalChange, Reach
 from emergency.plans.models import Hazard, ResponseGrade
 
@@ -29,8 +31,12 @@ class ExposureForm(Form):
     division_code = Text(_l("Code of the place"), [required(), length(12, 12)])
     hazard = EnumField(_l("Hazard"), Hazard)
     reach = EnumField(_l("It speaks for"), Reach)
-    exposed = SelectField(_l("The place is"), choices=[("1", _l("exposed")), ("0", _l("not exposed"))])
+    exposed = SelectField(_l("The place is"))
     source = Text(_l("How one knows"), [required(), length(most=200)])
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.exposed.choices = [("1", _("exposed")), ("0", _("not exposed"))]
 
 
 class LawForm(Form):

@@ -15,7 +15,7 @@ from emergency.plans.rules import Fault
 from emergency.readiness import plans_today
 from emergency.readiness.models import Severity
 
-blueprint = flask.Blueprint("plan_faults", __name__, url_prefix="/plans/wrong")
+blueprint = flask.Blueprint("plan_faults", __name__, url_prefix="/plans")
 
 
 def _chosen() -> dict[str, Any]:
@@ -29,7 +29,7 @@ def _chosen() -> dict[str, Any]:
     }
 
 
-@blueprint.get("")
+@blueprint.get("/wrong")
 @requires(Permission.READINESS_VIEW)
 def index() -> ResponseReturnValue:
     """What is wrong with the plans today, the most urgent first, each with the act that mends it."""
@@ -45,7 +45,7 @@ def index() -> ResponseReturnValue:
     )  # fmt: skip
 
 
-@blueprint.get(".csv")
+@blueprint.get("/wrong.csv")
 @requires(Permission.READINESS_VIEW)
 def export() -> ResponseReturnValue:
     """What is shown, as CSV."""

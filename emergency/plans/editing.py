@@ -34,7 +34,7 @@ from kernel.errors import N_, Conflict, Invalid, NotFound
 from kernel.ids import new_id
 
 __all__ = [
-    "PIECES", "Stale", "digest", "fields_of", "follow", "get_piece", "move", "remove", "save_action", "save_evacuation",
+    "PIECES", "Stale", "digest", "fields_of", "follow", "get_piece", "move", "one_subject", "remove", "save_action", "save_evacuation",
     "save_explanation", "save_level", "save_reliance", "save_section",
 ]  # fmt: skip
 
@@ -245,17 +245,8 @@ def save_action(
     return action
 
 
-def save_evacuation(
-    session: Session,
-    *,
-    actor: Actor,
-    version_id: int,
-    text: EvacuationText,
-    row_id: int | None = None,
-    was: str = "",
-) -> EvacuationRow:
-    """Save one line of the evacuation list: exactly one division, unit or household."""
-    _open(session, actor, version_id)
+def one_subject(text: EvacuationText) -> tuple[str, Any]:
+    """Whom a line of the evacuation list names, by kind and key. Raises Invalid unless it is exactly one."""
     subjects = [
         (kind, key)
         for kind, key in (("division", text.subject_code), ("unit", text.unit_id), ("household", text.household_id))
@@ -267,9 +258,24 @@ def save_evacuation(
             code="incomplete",
             fields={} if text.destination.strip() else {"destination": N_("Fill this in.")},
         )
+    return subjects[0]
+
+
+def save_evacuation(
+    session: Session,
+    *,
+    actor: Actor,
+    version_id: int,
+    text: EvacuationText,
+    row_id: int | None = None,
+    was: str = "",
+) -> EvacuationRow:
+    """Save one line of the evacuation list: exactly one division, unit or household."""
+    _open(session, actor, version_id)
+    subject = one_subject(text)
     if text.people < 0 or (text.within_hours is not None and text.within_hours < 0):
         raise Invalid(N_("A number of people or hours is not negative."), code="bad_number")
-    picking.check(session, actor=actor, kind=subjects[0][0], key=str(subjects[0][1]))
+    picking.check(session, actor=actor, kind=subject[0], key=str(subject[1]))
     if text.post_id:
         picking.check(session, actor=actor, kind="post", key=str(text.post_id))
     refuse_phones([("", "", f"{text.destination}\n{text.route}\n{text.means}")])

@@ -7,15 +7,12 @@ from typing import Any
 
 import flask
 import pytest
-import sqlalchemy as sa
 
 from emergency.http.permissions import Role
-from emergency.plans.models import PlanSection
 from kernel.db import Database
 from tests.plans.support import TAITOU, person, signed_in
 
 Make = Callable[..., Any]
-TYPED = {"heading-1": "总则", "body-1": "甲", "part-1": "general", "number-1": "1"}
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -39,20 +36,6 @@ def test_every_plan_page_opens_in_both_languages(
 def test_the_form_of_a_new_plan_offers_its_kinds(district: Database, app: flask.Flask) -> None:
     page = signed_in(app, person(Role.PLANNER)).get("/plans/new").text
     assert "专项应急预案" in page and "洪涝" in page
-
-
-def test_saving_what_somebody_else_saved_keeps_both_texts_on_the_page(
-    district: Database, app: flask.Flask, make: Make
-) -> None:
-    with district.write() as session:
-        _plan, row = make(session)
-    client = signed_in(app, person(Role.PLANNER))
-    url, read = f"/plans/versions/{row.id}/edit", {"version": str(row.version)}
-    assert client.post(url, data=TYPED | read).status_code == 303
-    late = client.post(url, data=TYPED | read | {"body-1": "后写的"})
-    assert late.status_code == 409 and "后写的" in late.text and "甲" in late.text
-    with district.read() as session:
-        assert session.scalars(sa.select(PlanSection.body)).all() == ["甲"]
 
 
 def test_a_reader_is_not_let_near_the_pen(district: Database, app: flask.Flask, make: Make) -> None:

@@ -26,7 +26,7 @@ from kernel.db import Database
 from notify import service
 from notify.channels.twilio_sms import TwilioSms
 from notify.engine import Engine
-from notify.models import Broadcast, Delivery, DeliveryState, Kind, RawReceipt
+from notify.models import Broadcast, Delivery, DeliveryState, EngineBeat, Kind, RawReceipt
 
 Make = Callable[..., Engine]
 
@@ -34,6 +34,11 @@ Make = Callable[..., Engine]
 def enter(database: Database, start: int, count: int, **changes: object) -> Broadcast:
     with database.write() as session:
         return service.broadcast(session, spec(database, **changes), recipients(session, start, count))
+
+
+def alive(database: Database) -> bool:
+    with database.read() as session:
+        return bool(session.scalar(sa.select(sa.func.count()).select_from(EngineBeat)))
 
 
 def taken(gateway: Gateway, start: int, count: int) -> Counter[str]:
@@ -171,16 +176,17 @@ def test_nothing_leaves_after_its_time(
     database: Database, gateway: Gateway, make_engine_for: Make, start: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(TwilioSms, "ABILITIES", replace(TwilioSms.ABILITIES, least_validity=1))
-    until = database.clock.now() + timedelta(seconds=1.6)
-    record = enter(database, start, 100, valid_until=until)
     slow = account(gateway, messages_per_second=20.0)
     engine = make_engine_for(database, accounts=[slow])
     with running(engine):
+        wait_for(lambda: alive(database))
+        until = database.clock.now() + timedelta(seconds=3)
+        record = enter(database, start, 150, valid_until=until)
         wait_for(lambda: not {"queued", "claimed"} & set(counts(database, record.id)))
     found = counts(database, record.id)
     assert found["expired"] > 50
-    assert found["submitted"] + found["expired"] == 100
-    assert len(taken(gateway, start, 100)) == found["submitted"]
+    assert found["submitted"] + found["expired"] == 150
+    assert len(taken(gateway, start, 150)) == found["submitted"]
 
 
 def test_a_cancel_stops_a_running_broadcast_within_one_batch(

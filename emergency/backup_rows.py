@@ -33,6 +33,7 @@ def save(database: Database, target: Path, report: Report | None) -> None:
             _note_sequences(source, sink)
             for _name, sql in guards:
                 sink.exec_driver_sql(sql)
+            sink.exec_driver_sql("INSERT INTO plan_search_fts (plan_search_fts) VALUES ('rebuild')")
     finally:
         copy.dispose()
     with closing(sqlite3.connect(target)) as closed:

@@ -17,6 +17,7 @@ from emergency.commands import (
     keys,
     notify,
     plans,
+    plans_public,
     replies,
     sheets,
     texts,
@@ -36,7 +37,7 @@ def cli() -> None:
     """静海区应急准备系统 / District emergency preparedness."""
 
 
-for module in (replies, serving, upkeep, demo, sheets, accounts, warnings, drills, plans, notify, texts, journal, keys):
+for module in (replies, serving, upkeep, demo, sheets, accounts, warnings, drills, plans, plans_public, notify, texts, journal, keys):
     module.register(cli)
 
 

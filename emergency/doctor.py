@@ -18,6 +18,7 @@ from emergency import config as configuration
 from emergency import runtime as runtime_module
 from emergency import upkeep, versions
 from emergency.oversight import service as oversight
+from emergency.plans import indexing
 from emergency.runtime import Runtime
 from kernel.errors import N_, DomainError
 from notify import failpoints
@@ -77,6 +78,7 @@ def examine() -> list[Finding]:
                 _calls,
                 _exercise,
                 _address,
+                _plan_index,
             )
             findings += [check(runtime) for check in checks]
     finally:
@@ -114,6 +116,20 @@ def _libraries() -> Finding:
     if sqlite3.sqlite_version_info < (3, 35):
         return Finding("libraries", "bad", N_("SQLite %(sqlite)s is too old; 3.35 or newer is needed."), found)
     return Finding("libraries", "ok", N_("SQLite %(sqlite)s, OpenSSL %(ssl)s."), found)
+
+
+def _plan_index(runtime: Runtime) -> Finding:
+    with runtime.database.read() as session:
+        state = indexing.examine(session)
+    params = {"n": state.texts, "missing": state.missing, "stale": state.stale}
+    if state.sound:
+        return Finding("plan_index", "ok", N_("All %(n)s plan texts in force can be found by their words."), params)
+    return Finding(
+        "plan_index", "warn",
+        N_("The search index of plans is not true: %(missing)s of %(n)s texts missing, %(stale)s too many. "
+           "Run: emergency db reindex"),
+        params,
+    )  # fmt: skip
 
 
 def _key_file(runtime: Runtime) -> Finding:

@@ -17,6 +17,7 @@ from emergency.commands import (
     keys,
     notify,
     plans,
+    plans_acting,
     plans_public,
     replies,
     sheets,
@@ -37,7 +38,23 @@ def cli() -> None:
     """静海区应急准备系统 / District emergency preparedness."""
 
 
-for module in (replies, serving, upkeep, demo, sheets, accounts, warnings, drills, plans, plans_public, notify, texts, journal, keys):
+for module in (
+    replies,
+    serving,
+    upkeep,
+    demo,
+    sheets,
+    accounts,
+    warnings,
+    drills,
+    plans,
+    plans_public,
+    plans_acting,
+    notify,
+    texts,
+    journal,
+    keys,
+):
     module.register(cli)
 
 

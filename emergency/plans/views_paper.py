@@ -229,6 +229,7 @@ def many(plans: Sequence[tuple[int, int, str, int]], paper: str, *, revealed: bo
 
     def pages() -> Iterator[str]:
         yield head
+        bare: list[str] = []
         try:
             for _plan_id, version_id, _title, _number in plans:
                 with db.read() as reading:
@@ -236,13 +237,16 @@ def many(plans: Sequence[tuple[int, int, str, int]], paper: str, *, revealed: bo
                         reading, actor=actor, version_id=version_id, paper=one, purpose=purpose, revealed=revealed,
                         exercise=exercise, grade=grade, printed_by=actor.name, noted=True,
                     )  # fmt: skip
-                yield _piece(made, one)
+                if one == "cards" and not made.cards:
+                    bare.append(made.text.plan.title)
+                else:
+                    yield _piece(made, one)
         except DomainError as error:
             # Half a township's packs must never look like all of them.
             fault = _("This document is not complete: %(why)s Do not hand it out; begin again.", why=error.text(_))
             yield render_template("plans/paper_foot.html", fault=fault)
             return
-        yield render_template("plans/paper_foot.html")
+        yield render_template("plans/paper_foot.html", bare=bare)
 
     response = flask.Response(stream_with_context(pages()), content_type="text/html; charset=utf-8")
     response.headers["Cache-Control"] = "no-store, private"

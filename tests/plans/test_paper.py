@@ -22,7 +22,7 @@ from emergency.plans import bodies, service
 from emergency.plans.drafting import ActionText, Draft, EvacuationText, LevelText, RelianceText, SectionText
 from emergency.plans.models import Part, PlanKind, PlanLevel, ResponseGrade
 from emergency.plans.paper import bundle, cards, filing_papers, word
-from emergency.plans.paper.form import Form
+from emergency.plans.paper.form import Form, title_lines, width_of
 from emergency.privacy.journal import JournalEntry
 from kernel.db import Database
 from kernel.errors import Forbidden, Invalid, NotFound
@@ -84,7 +84,10 @@ def test_a_version_in_word_has_the_page_of_an_official_document(
                         (page.right_margin, 26), (page.bottom_margin, 35)):  # fmt: skip
         assert abs(got - Mm(wanted)) < Mm(0.1)
     grid = page._sectPr.find(qn("w:docGrid"))
-    assert (grid.get(qn("w:type")), grid.get(qn("w:linePitch"))) == ("linesAndChars", "579")
+    assert (grid.get(qn("w:type")), grid.get(qn("w:linePitch"))) == ("lines", "579")
+    tighter = int(made.styles["Normal"].element.rPr.find(qn("w:spacing")).get(qn("w:val"))) / 20
+    assert 28 * (16 + tighter) <= Mm(156).pt < 29 * (16 + tighter), "28 characters a line"
+    assert 22 * 579 / 20 <= Mm(225).pt < 23 * 579 / 20, "22 lines a page"
     for style, font, size in (("Title", "方正小标宋简体", 22), ("Normal", "仿宋_GB2312", 16), ("Heading 1", "黑体", 16),
                               ("Heading 2", "楷体_GB2312", 16), ("Heading 3", "仿宋_GB2312", 16)):  # fmt: skip
         fonts = made.styles[style].element.rPr.find(qn("w:rFonts"))
@@ -178,14 +181,14 @@ def test_the_filing_letter_follows_the_table_of_destinations(
         (letter,) = filing_papers.letters(session, rows)
         made = _opened(filing_papers.filing_letter(session, letter))
         receipt = _opened(filing_papers.filing_receipt(session, letter))
-    text = "\n".join(p.text for p in made.paragraphs)
-    assert letter.kind == "报告" and letter.body == "上一级人民政府"
-    for piece in ("关于报送《台头镇防汛应急预案》备案的报告", "上一级人民政府：", "国办发〔2024〕5号", "20个工作日",
+    text = "\n".join(p.text.replace("\n", "") for p in made.paragraphs)
+    assert letter.kind == "报告" and letter.body == "静海区人民政府"
+    for piece in ("关于报送《台头镇防汛应急预案》备案的报告", "静海区人民政府：", "国办发〔2024〕5号", "20个工作日",
                   "上一级应急管理部门（径送）", "台头镇人民政府"):  # fmt: skip
         assert piece in text, piece
     row = [cell.text for cell in made.tables[0].rows[1].cells]
     assert row[1:3] == ["台头镇防汛应急预案", "乡镇（街道）应急预案"] and "编制说明" in row[6]
-    assert rows[0].filing.due_on is not None and f"{rows[0].filing.due_on.day}日" in row[5]
+    assert rows[0].filing.due_on is not None and row[5] == rows[0].filing.due_on.isoformat()
     assert "5个工作日" in "\n".join(p.text for p in receipt.paragraphs)
 
 
@@ -218,7 +221,7 @@ def test_the_evaluation_report_fills_in_what_the_system_knows(
     with district.write() as session:
         made = _opened(filing_papers.evaluation_report(session, actor=planner, plan_ids=[whole_plan[0]]))
     assert made.tables[0].rows[1].cells[1].text == "台头镇防汛应急预案"
-    assert made.tables[0].rows[1].cells[2].text == "第1版"
+    assert made.tables[0].rows[1].cells[2].text == "1"
     assert "2026年度应急预案评估报告" in made.paragraphs[0].text
 
 
@@ -296,7 +299,9 @@ def test_a_neighbour_takes_nothing(district: Database, app: flask.Flask, whole_p
     plan_id, version_id, _post = whole_plan
     for path in (f"/plans/versions/{version_id}/word", f"/plans/versions/{version_id}/cards",
                  f"/plans/{plan_id}/filing-letter", f"/plans/papers/word.zip?plan={plan_id}",
-                 f"/plans/papers/packs?plan={plan_id}", f"/plans/papers/filing.zip?plan={plan_id}"):  # fmt: skip
+                 f"/plans/papers/packs?plan={plan_id}", f"/api/v1/plans/versions/{version_id}/document",
+                 f"/api/v1/plans/versions/{version_id}/cards", f"/api/v1/plans/{plan_id}/filing-papers",
+                 f"/plans/papers/filing.zip?plan={plan_id}"):  # fmt: skip
         assert client.get(path).status_code == 404, path
     assert client.get(f"/plans/papers?division={TAITOU}").status_code == 403
     assert client.get(f"/plans/papers/word.zip?division={TAITOU}").status_code == 403
@@ -308,3 +313,38 @@ def test_a_neighbour_takes_nothing(district: Database, app: flask.Flask, whole_p
 def test_nothing_in_force_is_said(district: Database, planner: Actor) -> None:
     with district.read() as session, pytest.raises(NotFound):
         bundle.chosen(session, actor=planner)
+
+
+def test_programmes_take_the_same_papers(
+    district: Database, app: flask.Flask, whole_plan: tuple[int, int, int]
+) -> None:
+    client = signed_in(app, person(Role.PLANNER))
+    plan_id, version_id, _post = whole_plan
+    document = client.get(f"/api/v1/plans/versions/{version_id}/document?exercise=true")
+    assert document.status_code == 200 and "【演练】" in _opened(document.data).sections[0].header.paragraphs[0].text
+    found = client.get(f"/api/v1/plans/versions/{version_id}/cards?grade=II").json
+    assert found["draft"] is False and found["items"][0]["title"] == "台头镇 防汛责任人"
+    assert found["items"][0]["duties"][0] == {"action": "组织转移", "within": "30分钟内"}
+    assert client.get(f"/api/v1/plans/versions/{version_id}/cards?grade=I").json["items"] == []
+    papers = client.get(f"/api/v1/plans/{plan_id}/filing-papers")
+    with zipfile.ZipFile(io.BytesIO(papers.data)) as archive:
+        assert len(archive.namelist()) == 5
+
+
+def test_a_plan_and_the_tree_lead_to_paper(
+    district: Database, app: flask.Flask, whole_plan: tuple[int, int, int]
+) -> None:
+    client = signed_in(app, person(Role.PLANNER))
+    plan_id, version_id, _post = whole_plan
+    for path in (f"/plans/{plan_id}", f"/plans/versions/{version_id}"):
+        page = client.get(path).text
+        assert f"/plans/versions/{version_id}/word" in page and f"/plans/versions/{version_id}/pack" in page
+    assert f"/plans/{plan_id}/filing-letter" in client.get(f"/plans/{plan_id}").text
+    assert "/plans/papers" in client.get("/plans").text
+
+
+def test_a_long_title_breaks_between_words() -> None:
+    assert title_lines("台头镇防汛应急预案") == ["台头镇防汛应急预案"]
+    assert title_lines("关于报送《民生村防汛转移方案》备案的报告") == ["关于报送《民生村防汛转移方案》", "备案的报告"]
+    long = "关于报送《天津市静海区防汛抗旱应急预案》等12件应急预案备案的报告"
+    assert "".join(title_lines(long)) == long and all(width_of(line) <= 19 for line in title_lines(long))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from emergency.divisions.models import Division, Unit
@@ -19,9 +20,10 @@ from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.people.contacts import service as contacts
 from emergency.people.posts import service as posts
+from emergency.plans import bodies
 from emergency.plans.models import ResponseAction, ResponseGrade, ResponseLevel
 from emergency.plans.paper import journalled
-from emergency.plans.paper.word import Whole, evacuation_rows, minutes, place_of, who, whole
+from emergency.plans.paper.word import Whole, evacuation_rows, headings, minutes, who, whole
 from emergency.plans.queries import Text
 from emergency.privacy import journal, vault
 from kernel.clock import BEIJING
@@ -92,7 +94,8 @@ class Point:
 
     x: float
     y: float
-    name: str
+    number: int
+    """Its line in the list."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,12 @@ class Pack:
     def text(self) -> Text:
         """The version."""
         return self.held.text
+
+    def written(self) -> Iterator[tuple[str, Markup]]:
+        """Heading and body of each section; pictures are named."""
+        sections = self.text.sections
+        for heading, section in zip(headings(sections), sections, strict=True):
+            yield heading, bodies.to_html(section.body, self.held.posts)
 
     def acts(self, level: ResponseLevel) -> list[tuple[str, str, str]]:
         """Act, who, within; in the plan's order."""
@@ -231,24 +240,24 @@ def _sketch(session: Session, text: Text) -> list[Point]:
     for model, key, wanted in ((Division, Division.code, codes), (Unit, Unit.id, units)):
         ordered: Sequence[object] = sorted(wanted, key=str)
         for start in range(0, len(ordered), 500):
-            for name, lon, lat in session.execute(
+            for key_, lon, lat in session.execute(
                 sa.select(key, model.lon, model.lat).where(
                     key.in_(ordered[start : start + 500]), model.lon.is_not(None)
                 )
             ):
-                where[name] = (lon, lat)
+                where[key_] = (lon, lat)
     found = [
-        (place_of(text, row), where[row.subject_code or row.unit_id])
-        for row in text.parts.evacuation
+        (number, where[row.subject_code or row.unit_id])
+        for number, row in enumerate(text.parts.evacuation, start=1)
         if (row.subject_code or row.unit_id) in where
     ]
-    if len({point for _name, point in found}) < 2:
+    if len({point for _number, point in found}) < 2:
         return []
-    west, east = min(p[0] for _n, p in found), max(p[0] for _n, p in found)
-    south, north = min(p[1] for _n, p in found), max(p[1] for _n, p in found)
+    west, east = min(p[0] for _line, p in found), max(p[0] for _line, p in found)
+    south, north = min(p[1] for _line, p in found), max(p[1] for _line, p in found)
     # A degree of longitude is about three quarters of one of latitude at 39° N.
     scale = min((SKETCH_WIDTH - 30) / max((east - west) * 0.78, 1e-4), (SKETCH_HEIGHT - 14) / max(north - south, 1e-4))
     return [
-        Point(round(5 + (lon - west) * 0.78 * scale, 1), round(7 + (north - lat) * scale, 1), name)
-        for name, (lon, lat) in found
+        Point(round(5 + (lon - west) * 0.78 * scale, 1), round(7 + (north - lat) * scale, 1), number)
+        for number, (lon, lat) in found
     ]

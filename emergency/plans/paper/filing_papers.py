@@ -15,6 +15,7 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from emergency.divisions import service as divisions
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.plans import rules
@@ -41,8 +42,8 @@ MOST = 500
 """Plans in one batch of letters."""
 MATERIALS = ("正式印发文本（含电子文本）", "编制说明")
 _COLUMNS = (
-    Column("序号", 4, True), Column("预案名称", 18), Column("预案种类", 9), Column("发文字号", 12),
-    Column("印发日期", 9, True), Column("报备期限", 9, True), Column("材料", 12),
+    Column("序号", 13, True), Column("预案名称", 36), Column("预案种类", 22), Column("发文字号", 27),
+    Column("印发日期", 25, True), Column("报备期限", 25, True), Column("材料", 24),
 )  # fmt: skip
 
 
@@ -111,13 +112,32 @@ def letters(session: Session, rows: Sequence[Filed]) -> list[Letter]:
         if row.plan.kind not in known:
             known[row.plan.kind] = destinations(session, row.plan.kind)
         by_way: dict[Destination, list[str]] = defaultdict(list)
+        named = _governments(session, row.plan)
         for destination in known[row.plan.kind]:
-            by_way[destination.way].append(destination.body)
+            by_way[destination.way].append(named.get(destination.body, destination.body))
         to = by_way[Destination.FILE] or by_way[Destination.DELIVER] or by_way[Destination.COPY]
         key = (row.plan.issuer, "、".join(to) or "（主送机关）", tuple(by_way[Destination.DELIVER]),
                tuple(body for body in by_way[Destination.COPY] if body not in to))  # fmt: skip
         grouped[key].append(row)
     return [Letter(*key, tuple(found)) for key, found in grouped.items()]
+
+
+def _governments(session: Session, plan: Plan) -> dict[str, str]:
+    """The governments that the table of destinations means, by name; a department keeps the table's words."""
+    chain = divisions.path(session, plan.division_code)
+    bodies = [_government(division.name) for division in chain if division.name != "市辖区"]
+    found: dict[str, str] = {}
+    if bodies and bodies[-1]:
+        found["本级人民政府"] = bodies[-1]
+    if len(bodies) > 1 and bodies[-2]:
+        found["上一级人民政府"] = found["所在乡镇人民政府（街道办事处）"] = bodies[-2]
+    return found
+
+
+def _government(name: str) -> str:
+    if name.endswith("街道"):
+        return f"{name}办事处"
+    return f"{name}人民政府" if name.endswith(("省", "市", "区", "县", "镇", "乡")) and "开发区" not in name else ""
 
 
 def limit(session: Session, subject: RuleSubject, kind: str) -> int | None:
@@ -152,7 +172,7 @@ def filing_letter(session: Session, letter: Letter) -> bytes:
         names[-1] += f"等{len(letter.plans)}件预案及编制说明"
     form.list_of_annexes(names)
     form.signature(letter.issuer, None)
-    form.paragraph("（联系人：　　　　　　　　联系电话：　　　　　　　　）")
+    form.paragraph("（联系人：　　　　　　联系电话：　　　　　　　　）")
     form.copies([*(f"{body}（径送）" for body in letter.deliver), *letter.copies])
     form.annex("附件1", "备案材料目录")
     _list(form, letter)
@@ -170,8 +190,8 @@ def filing_list(session: Session, letter: Letter) -> bytes:
 def _list(form: Form, letter: Letter) -> None:
     rows = [
         (
-            str(number), row.plan.title, row.plan.kind.zh, row.version.document_number or "", _issued(row),
-            chinese_day(row.filing.due_on) if row.filing.due_on else "待公布节假日安排", "\n".join(MATERIALS),
+            str(number), row.plan.title, row.plan.kind.zh, row.version.document_number or "",
+            _day(row.version.issued_on), _day(row.filing.due_on) or "待公布节假日安排", "\n".join(MATERIALS),
         )
         for number, row in enumerate(letter.plans, start=1)
     ]  # fmt: skip
@@ -190,7 +210,7 @@ def filing_receipt(session: Session, letter: Letter) -> bytes:
     days = limit(session, RuleSubject.RECEIPT, letter.plans[0].plan.kind.value)
     form.paragraph(f"你单位报送的下列应急预案备案材料于　　　　年　　月　　日收到，依据{LAW}进行了形式审查：")
     form.table(
-        (Column("序号", 4, True), Column("预案名称", 24), Column("发文字号", 14), Column("审查结果", 14)),
+        (Column("序号", 13, True), Column("预案名称", 60), Column("发文字号", 37), Column("审查结果", 46)),
         [
             (str(n), row.plan.title, row.version.document_number or "", "□齐全，予以备案\n□需补正：")
             for n, row in enumerate(letter.plans, start=1)
@@ -249,21 +269,21 @@ def evaluation_report(session: Session, *, actor: Actor, plan_ids: Sequence[int]
     form.paragraph("评估时间：　　　　年　　月　　日至　　　　年　　月　　日。评估方式：□自行评估　□委托第三方评估")
     form.heading("二、预案基本情况", 1)
     form.table(
-        (Column("序号", 4, True), Column("预案名称", 20), Column("版次", 5, True), Column("印发日期", 10, True),
-         Column("上次评估", 10, True), Column("应评估日期", 10, True), Column("备案", 8, True)),
+        (Column("序号", 13, True), Column("预案名称", 38), Column("版次", 14, True), Column("印发日期", 25, True),
+         Column("上次评估", 25, True), Column("应评估日期", 25, True), Column("备案", 18, True)),
         [_evaluated(n, f, rules.shorter(months.get(f.kind), f.evaluate_months)) for n, f in enumerate(found, start=1)],
     )  # fmt: skip
     form.heading("三、系统记录的问题", 1)
     rows = list(_problems(found, lambda f: rules.faults(f, rule_months=months.get(f.kind), today=day)))
     if rows:
         form.table(
-            (Column("序号", 4, True), Column("预案名称", 22), Column("问题", 18), Column("起始日期", 10, True)), rows
+            (Column("序号", 13, True), Column("预案名称", 62), Column("问题", 52), Column("起始日期", 25, True)), rows
         )
     else:
         form.paragraph("截至本报告生成之日，系统未记录上述预案存在问题。")
     form.heading("四、修订情形逐项核对", 1)
     form.table(
-        (Column("序号", 4, True), Column("情形", 30), Column("是否存在", 10, True), Column("涉及的预案和说明", 18)),
+        (Column("序号", 13, True), Column("情形", 74), Column("是否存在", 26, True), Column("涉及的预案和说明", 43)),
         [(str(n), reason, "□是　□否", "") for n, reason in enumerate(REASONS, start=1)],
     )
     form.heading("五、演练和实际处置中发现的问题", 1)
@@ -271,7 +291,7 @@ def evaluation_report(session: Session, *, actor: Actor, plan_ids: Sequence[int]
         form.paragraph(_BLANK)
     form.heading("六、评估结论", 1)
     form.table(
-        (Column("序号", 4, True), Column("预案名称", 22), Column("结论", 20), Column("责任单位和完成时限", 14)),
+        (Column("序号", 13, True), Column("预案名称", 56), Column("结论", 45), Column("责任单位和完成时限", 42)),
         [(str(n), f.title, "□继续有效　□修订\n□重新编制　□废止", "") for n, f in enumerate(found, start=1)],
     )
     form.paragraph(f"评估人员（签字）：{_BLANK}")
@@ -282,7 +302,7 @@ def evaluation_report(session: Session, *, actor: Actor, plan_ids: Sequence[int]
 def _evaluated(number: int, f: rules.Facts, months: int | None) -> tuple[str, ...]:
     due = rules.evaluation_due(f.issued_on, f.evaluated_on, months) if f.issued_on else None
     return (
-        str(number), f.title, f"第{f.number}版" if f.number else "无有效文本", _day(f.issued_on), _day(f.evaluated_on),
+        str(number), f.title, str(f.number) if f.number else "无", _day(f.issued_on), _day(f.evaluated_on),
         _day(due) or "无规定", f.filing.zh if f.filing else "不适用",
     )  # fmt: skip
 
@@ -298,7 +318,7 @@ def _problems(
 
 
 def _day(day: date | None) -> str:
-    return chinese_day(day) if day else ""
+    return day.isoformat() if day else ""
 
 
 def _issued(row: Filed) -> str:

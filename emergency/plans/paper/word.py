@@ -19,10 +19,15 @@ from kernel.errors import DomainError
 
 EXERCISE = "【演练】"
 LANDSCAPE_WIDTH = 297 - 37 - 35
-ACTION_COLUMNS = (Column("序号", 5, True), Column("行动", 24), Column("责任岗位（单位）", 16), Column("时限", 9, True))
+ACTION_COLUMNS = (
+    Column("序号", 13, True),
+    Column("行动", 78),
+    Column("责任岗位（单位）", 42),
+    Column("时限", 23, True),
+)
 EVACUATION_COLUMNS = (
-    Column("序号", 4, True), Column("村（社区）、单位", 15), Column("人数", 5, True), Column("安置点", 15),
-    Column("路线", 15), Column("方式", 12), Column("责任岗位", 14), Column("响应级别", 8, True), Column("时限", 7, True),
+    Column("序号", 13, True), Column("村（社区）、单位", 36), Column("人数", 15, True), Column("安置点", 36),
+    Column("路线", 34), Column("方式", 28), Column("责任岗位", 35), Column("级别", 15, True), Column("时限", 22, True),
 )  # fmt: skip
 
 

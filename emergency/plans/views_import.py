@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any
 
 import flask
@@ -122,7 +123,7 @@ def _person(person: Person, decision: Decision, places: Places) -> dict[str, Any
     place = f"{places.names.get(decision.division_code, '')} {decision.division_code}".strip()
     return {
         "key": person.key, "at": person.at, "name": mask_name(person.name) if person.name else "",
-        "phones": [mask_phone(re.sub(r"\D", "", phone)) for phone in person.phones], "mobile": person.mobile,
+        "phones": [mask_phone(re.sub(r"\D", "", unicodedata.normalize("NFKC", phone))) for phone in person.phones], "mobile": person.mobile,
         "words": PLACEHOLDER.sub("", person.words)[:40], "action": decision.action, "duty": decision.duty, "place": place,
     }  # fmt: skip
 

@@ -184,6 +184,8 @@ class _Builder:
             return (mark.number, "") if form == "附" else ("", "")
         if form == "附":
             clean = rest.lstrip(":：" + _SPACE)
+            if not clean:
+                return mark.number + rest, ""
             return (rest, "") if len(clean) <= HEADING and clean and clean[-1] not in "。；" else ("", "")
         fits = len(rest) <= (60 if form in _ALWAYS else HEADING)
         if fits and (rest[-1] not in _END and not re.search("[。；]", rest)):
@@ -221,7 +223,7 @@ class _Builder:
         level = para.level
         if key[0] == "附":
             self._stack = [(key, 1)]
-            number, heading = ("", heading) if heading == number else (number, heading)
+            number, heading = ("", heading) if heading.rstrip("：: ") == number else (number, heading)
             if level is None and re.match("[:：]", heading):
                 number, heading = number + heading[0], heading[1:].strip(_SPACE)
         elif level is not None:

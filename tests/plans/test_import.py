@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import flask
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
+from emergency.cli import cli
 from emergency.http.actor import Actor
 from emergency.http.permissions import Role
 from emergency.people.posts.models import Duty, Post, PostHolder, PostState
@@ -25,7 +29,7 @@ from emergency.plans.service import NewPlan
 from kernel.db import Database, metadata
 from kernel.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from tests.plans import writing
-from tests.plans.support import DULIU, TAITOU, YIHE, add_post, person, signed_in
+from tests.plans.support import DISTRICT, DULIU, TAITOU, YIHE, add_post, person, signed_in
 from tests.plans.test_reading import by_hand
 
 NEW = NewPlan(
@@ -286,3 +290,36 @@ def test_a_discarded_import_is_erased(app: flask.Flask, district: Database, plan
     with district.read() as session:
         run = session.get_one(PlanImport, run_id)
         assert run.state is PlanImportState.DISCARDED and run.data_sealed is None and run.result_sealed is None
+
+
+def test_the_command_reads_checks_and_makes_a_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMERGENCY__DATABASE__URL", f"sqlite:///{tmp_path}/a.db")
+    monkeypatch.setenv("EMERGENCY__PRIVACY__KEY_FILE", str(tmp_path / "keys.json"))
+    monkeypatch.setenv("EMERGENCY__PRIVACY__JOURNAL_ANCHOR", str(tmp_path / "anchor"))
+    shell = CliRunner()
+    assert shell.invoke(cli, ["db", "upgrade"]).exit_code == 0
+    places = tmp_path / "places.csv"
+    rows = [
+        ("120000000000", "天津市", ""),
+        ("120100000000", "市辖区", "120000000000"),
+        (DISTRICT, "静海区", "120100000000"),
+    ]
+    rows += [(TAITOU, "台头镇", DISTRICT)]
+    places.write_text("code,name,parent_code\n" + "".join(",".join(row) + "\n" for row in rows), "utf-8")
+    assert shell.invoke(cli, ["import", "divisions", str(places)]).exit_code == 0
+    good, bad = tmp_path / "a.docx", tmp_path / "b.docx"
+    good.write_bytes(by_hand())
+    bad.write_bytes(b"PK\x03\x04")
+    checked = shell.invoke(cli, ["import", "plans", str(good), str(bad), "--dry-run", "--format", "json"])
+    told = json.loads(checked.stdout)
+    assert checked.exit_code == 1 and [e["code"] for e in told["errors"]] == ["file_broken"]
+    assert told["rows"] == told["created"] > 5 and told["files"][0]["people"] == 4
+    assert shell.invoke(cli, ["import", "plans", str(good)]).exit_code == 2
+    new = ["--new", "gov.town", "--division", TAITOU, "--issuer", "台头镇人民政府", "--hazard", "flood"]
+    made = shell.invoke(cli, ["import", "plans", str(good), *new, "--format", "json"])
+    assert made.exit_code == 0, made.output
+    assert json.loads(made.stdout)["files"][0]["version"]
+    again = shell.invoke(
+        cli, ["import", "plans", str(good), "--plan", str(json.loads(made.stdout)["files"][0]["plan"])]
+    )
+    assert again.exit_code == 1 and not [secret for secret in SECRETS if secret in again.output + made.output]

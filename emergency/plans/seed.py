@@ -18,7 +18,7 @@ from emergency.divisions.rules import VILLAGE, within
 from emergency.http.actor import Actor
 from emergency.people.posts import service as posts
 from emergency.people.posts.models import Duty
-from emergency.plans import checks, citations, exposures, lawbook, rules, service
+from emergency.plans import acting_seed, checks, citations, exposures, lawbook, rules, service
 from emergency.plans import demo_texts as texts
 from emergency.plans.coverage import LISTED_KINDS
 from emergency.plans.drafting import ActionText, Draft, EvacuationText, LevelText, RelianceText, SectionText
@@ -73,6 +73,7 @@ def seed(database: Database, *, scale: int = 1) -> None:
     _villages(database, now)
     _special_townships(database, now, names, district)
     _works(database, now, district)
+    acting_seed.seed(database)
 
 
 def _sections(outline: Sequence[tuple[str, str]]) -> list[SectionText]:

@@ -21,6 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from emergency.config_plans import Plans
 from kernel.errors import N_, DomainError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -220,17 +221,6 @@ class Warnings:
     approval_reminder_minutes: tuple[int, ...] = (2, 5, 10)
     default_valid_hours: int = 24
     callout: Callout = field(default_factory=Callout)
-
-
-@dataclass(frozen=True)
-class Plans:
-    """Acting on plans."""
-
-    two_people: bool = True
-    exercise_two_people: bool = False
-    break_glass: bool = True
-    late_minutes: tuple[int, ...] = (0, 15, 30)
-    task_minutes: tuple[int, ...] = (5, 10, 20)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from emergency.config import Config
-from emergency.config import Plans as Settings
+from emergency.config_plans import Plans as Settings
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.people.accounts.models import ApiToken

@@ -57,7 +57,8 @@ def index() -> Page:
     form, status = UploadForm(), 200
     if request.method == "GET":
         form.plan_id.data = request.args.get("plan", "")
-    plan_id = int(form.plan_id.data) if (form.plan_id.data or "").isdigit() else None
+    meant = form.plan_id.data or ""
+    plan_id = int(meant) if meant.isdigit() else None
     if form.validate_on_submit():
         file: Any = form.file.data
         try:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from emergency.plans.importing import outline, people, recognise
-from emergency.plans.importing.elements import Remark, Source
+from emergency.plans.importing.elements import Picture, Remark, Source
 from emergency.plans.importing.outline import Section
 from emergency.plans.importing.package import OLE, is_encrypted_ole, refuse, too_large
 from emergency.plans.importing.people import Person
@@ -36,7 +36,7 @@ class Reading:
     sections: list[Section]
     people: list[Person]
     remarks: list[Remark]
-    pictures: list[outline.Picture] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
     levels: list[dict[str, Any]] = field(default_factory=list)
     evacuation: list[dict[str, Any]] = field(default_factory=list)
 

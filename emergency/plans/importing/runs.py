@@ -128,15 +128,15 @@ def work(database: Database, run_id: int) -> bool:
         run = session.get_one(PlanImport, run_id, populate_existing=True)
         if run.state is S.READING:
             # The process that read it is gone, and perhaps because of the file: it is not read a second time.
-            failure = {"code": "interrupted", "message": INTERRUPTED, "params": {}}
-            close(session, run, S.FAILED, actor=run.actor, failure=failure)
+            gone = {"code": "interrupted", "message": INTERRUPTED, "params": {}}
+            close(session, run, S.FAILED, actor=run.actor, failure=gone)
             return True
         transition(session, run, S.READING, allowed=TRANSITIONS, actor=run.actor)
     with database.read() as session:
         kept = opened(session, session.get_one(PlanImport, run_id))
         store = vault.of(session)
     result: Reading | None = None
-    failure = None
+    failure: dict[str, Any] | None = None
     try:
         result = reading.read(kept.data, kept.name, typed=kept.typed, limit=max(len(kept.data), 1))
     except DomainError as error:

@@ -62,7 +62,7 @@ class Reader:
         self._notes = {kind: self._read_notes(kind) for kind in ("footnotes", "endnotes")}
         self._at = 0
         self._toc = self._fields = 0
-        self._field_kinds: list[str] = []
+        self._field_kinds: list[str] = list[str]()
         self._pending: list[Any] = []
         self._noted: list[tuple[str, str]] = []
         self._note_count = self._inserted = self._hidden = self._toc_lines = 0
@@ -293,7 +293,7 @@ class Reader:
     def _field(self, kind: str) -> None:
         if kind == "begin":
             self._field_kinds.append("")
-        elif kind == "end" and self._field_kinds and self._field_kinds.pop() == "TOC":
+        elif kind == "end" and self._field_kinds and str(self._field_kinds.pop()) == "TOC":
             self._toc -= 1
 
     def _instruction(self, words: str) -> None:

@@ -14,9 +14,9 @@ from emergency.http import i18n
 from emergency.http.actor import Actor
 from emergency.plans.importing import confirm as confirming
 from emergency.plans.importing import reading, runs
-from emergency.plans.importing.package import too_large
 from emergency.plans.importing.confirm import LEAVE_OUT, Choices, Decision, Places
 from emergency.plans.importing.models import PlanImport
+from emergency.plans.importing.package import too_large
 from emergency.plans.importing.reading import Reading
 from emergency.plans.models import Hazard, PlanKind, PlanLevel
 from emergency.plans.queries import get_plan

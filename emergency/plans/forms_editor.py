@@ -49,7 +49,7 @@ class SectionForm(PieceForm):
     PICKS = (Pick("insert", _l("Post to name in the text"), ("post",)),)
     number = Text(_l("Number"), [optional(), length(most=20)])
     heading = Text(_l("Heading of the section"), [required(), length(most=200)])
-    depth = SelectField(_l("Depth"), choices=DEPTHS, default="1")
+    depth = SelectField(_l("Depth"), choices=DEPTHS, default="1")  # type: ignore[arg-type]  # plain values are their own labels
     part = EnumField(_l("Part that the law asks for"), Part, empty="—")
     body = LongText(_l("Plan text"), [optional(), length(most=200_000)])
 

@@ -275,7 +275,7 @@ def _titles(theirs: tuple[str, str] | None, mine: tuple[str, str] | None) -> tup
     for choice in (theirs, mine):
         key: Any = None if choice is None else choice[1] if choice[0] == "division" else int(choice[1])
         words.append(picking.titles(session(), choice[0], [key], language=language()).get(key, "") if choice else "")
-    return words[0], words[1], paragraphs(*words)
+    return words[0], words[1], paragraphs(words[0], words[1])
 
 
 @blueprint.post(f"/versions/<int:version_id>/{_KIND}/<int:piece_id>/move")

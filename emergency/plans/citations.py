@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -138,7 +139,7 @@ class LawLine:
     plans: int
 
 
-def _naming(actor: Actor) -> sa.Select[tuple[str, int]]:
+def _naming(actor: Actor) -> sa.Select[Any]:
     return (
         sa.select(PlanCitation.title, sa.func.count())
         .join(PlanVersion, PlanVersion.id == PlanCitation.version_id)
@@ -156,7 +157,7 @@ def _naming(actor: Actor) -> sa.Select[tuple[str, int]]:
 def statutes(session: Session, *, actor: Actor, limit: int = 500) -> list[LawLine]:
     """The statutes on the table and those that plans name and nobody entered, the most named first."""
     actor.require(Permission.PLANS_VIEW)
-    counts: dict[str, int] = dict(session.execute(_naming(actor)).all())
+    counts: dict[str, int] = {title: int(n) for title, n in session.execute(_naming(actor))}
     known = {law.title: law for law in session.scalars(sa.select(LegalText))}
     lines = [LawLine(title, known.get(title), counts.get(title, 0)) for title in {*counts, *known}]
     return sorted(lines, key=lambda line: (-line.plans, line.title))[:limit]

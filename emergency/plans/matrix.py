@@ -160,7 +160,7 @@ def matrix(session: Session, actor: Actor, *, opened: str | None = None) -> Matr
                 sa.select(Division.code, Division.name, Division.level).where(scope).order_by(Division.code)
             )
         )
-    held = Held(session, in_scope(Plan.division_code, actor))
+    held = Held(session, Plan.division_code.in_([row.code for row in listed]))
     hazards = [h for h in Hazard if h in ALWAYS or h in known.hazards or h in held.hazards]
     children: dict[str, int] = {
         str(code): n
@@ -170,14 +170,19 @@ def matrix(session: Session, actor: Actor, *, opened: str | None = None) -> Matr
             .group_by(Division.parent_code)
         )
     }
-    gaps = Counter(f"{code[:9]}000" for code, _hazard, _exposure, _name in missing(session, None, known, held)
-                   if level(code) == VILLAGE)  # fmt: skip
+    gaps = _village_gaps(session, actor, known)
     made = Matrix(hazards, [])
     for code, name, deep in listed:
         cells = [held.cell(code, hazard, known.of(code, hazard)) for hazard in hazards]
         made.rows.append(Row(code, name, deep, cells, children.get(code, 0), gaps.get(code, 0)))
         made.counts.update(cell.state for cell in cells)
     return made
+
+
+def _village_gaps(session: Session, actor: Actor, known: Exposures) -> Counter[str]:
+    """By township, how many plans its villages lack; only villages that some exposure speaks for are looked at."""
+    codes = [c for c, _name in places(session, None, known) if level(c) == VILLAGE and actor.covers(c)]
+    return Counter(f"{code[:9]}000" for code, *_rest in missing(session, codes, known)) if codes else Counter()
 
 
 def missing(

@@ -24,6 +24,8 @@ from kernel.db import now
 ROOM = "plans"
 NOBODY = -1
 """As an owner filter: what no post owns."""
+MOST_OWNERS = 200
+"""More posts than this make no list to choose from; the township narrows it."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Counts:
 
     rules: dict[Fault, int]
     severities: dict[Severity, int]
+    owner_ids: frozenset[int] = frozenset()
+    """The posts that own something of it."""
 
     @property
     def all(self) -> int:
@@ -134,18 +138,21 @@ def counts(session: Session, actor: Actor, *, division: str | None = None) -> Co
     """How many of each rule and severity in scope; the workbench's figure is the same number."""
     actor.require(Permission.READINESS_VIEW)
     rows = session.execute(
-        sa.select(Defect.rule, Defect.severity, sa.func.count())
+        sa.select(Defect.rule, Defect.severity, Defect.owner_post_id, sa.func.count())
         .where(*_open(session, actor, division, None, None, None))
-        .group_by(Defect.rule, Defect.severity)
+        .group_by(Defect.rule, Defect.severity, Defect.owner_post_id)
     )
     by_rule: dict[Fault, int] = {}
     by_severity = dict.fromkeys(Severity, 0)
-    for rule, severity, number in rows:
+    owner_ids = set()
+    for rule, severity, owner, number in rows:
+        if owner is not None:
+            owner_ids.add(owner)
         fault = fault_of(rule)
         if fault is not None:
             by_rule[fault] = by_rule.get(fault, 0) + number
         by_severity[severity] += number
-    return Counts(dict(sorted(by_rule.items(), key=lambda pair: -pair[1])), by_severity)
+    return Counts(dict(sorted(by_rule.items(), key=lambda pair: -pair[1])), by_severity, frozenset(owner_ids))
 
 
 def faulty_plans(session: Session, actor: Actor) -> int:
@@ -160,14 +167,9 @@ def faulty_plans(session: Session, actor: Actor) -> int:
     )
 
 
-def owner_choices(session: Session, actor: Actor) -> list[tuple[int, str]]:
+def owner_choices(session: Session, found: Counts) -> list[tuple[int, str]]:
     """The posts that own something that is wrong, and the choice of nobody."""
-    ids = session.scalars(
-        sa.select(Defect.owner_post_id)
-        .where(Defect.owner_post_id.is_not(None), *_open(session, actor, None, None, None, None))
-        .distinct()
-        .limit(200)
-    ).all()
+    ids = sorted(found.owner_ids)[:MOST_OWNERS]
     return [(NOBODY, gettext("nobody")), *service.owner_names(session, ids, language()).items()]
 
 

@@ -34,13 +34,14 @@ def _chosen() -> dict[str, Any]:
 def index() -> ResponseReturnValue:
     """What is wrong with the plans today, the most urgent first, each with the act that mends it."""
     work, actor, chosen = session(), current_actor(), _chosen()
+    counts = plans_today.counts(work, actor, division=chosen["division"])
     page = plans_today.wrong(work, actor, cursor=flask.request.args.get("cursor"), **chosen)
     towns = [town for town in divisions.townships(work) if actor.covers(town.code)]
     return flask.render_template(
         "readiness/plans.html", page=page, chosen=chosen,
-        counts=plans_today.counts(work, actor, division=chosen["division"]),
+        counts=counts,
         names=divisions.names(work, {item.defect.division_code for item in page.items}),
-        towns=[(town.code, town.name) for town in towns], owners=plans_today.owner_choices(work, actor),
+        towns=[(town.code, town.name) for town in towns], owners=plans_today.owner_choices(work, counts),
         severities=Severity, may_mend=actor.can(Permission.PLANS_EDIT),
     )  # fmt: skip
 

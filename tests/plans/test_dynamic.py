@@ -225,7 +225,9 @@ def test_a_plan_falls_due_when_a_statute_that_it_names_changes_and_an_evaluation
     with district.write() as session:
         plan, row = make(session)
         named = [*FULL, SectionText("编制依据", "依据《中华人民共和国防洪法》和GB/T 38565-2020。")]
-        row = service.edit_draft(session, actor=planner, version_id=row.id, version=row.version, draft=Draft(sections=named))
+        row = service.edit_draft(
+            session, actor=planner, version_id=row.id, version=row.version, draft=Draft(sections=named)
+        )
         publish(session, row, date(2026, 9, 1))
         assert set(session.scalars(sa.select(PlanCitation.title))) == {"防洪法", "GB/T 38565"}
     look()
@@ -279,7 +281,9 @@ def test_government_stock_is_never_made_up_by_what_others_hold(
     keeper = person(Role.STOREKEEPER, Role.PLANNER, id=3)
     with district.write() as session:
         item = supplies.add_item(session, actor=keeper, name="编织袋", unit="条")
-        depot = supplies.add_depot(session, actor=keeper, name="台头镇储备点", kind=DepotKind.TOWNSHIP, division_code=TAITOU)
+        depot = supplies.add_depot(
+            session, actor=keeper, name="台头镇储备点", kind=DepotKind.TOWNSHIP, division_code=TAITOU
+        )
         for ownership, n in ((Ownership.GOVERNMENT, 400), (Ownership.DONATION, 5000), (Ownership.AGREEMENT, 5000)):
             supplies.receive(session, actor=keeper, depot_id=depot.id, item_id=item.id, ownership=ownership, number=ownership.value, quantity=n)  # fmt: skip
         plan, row = make(session)
@@ -347,7 +351,7 @@ def test_an_exposed_place_without_a_plan_is_a_gap_and_an_unassessed_one_is_neith
     cell = rows[TAITOU].cells[hazards.index(Hazard.FLOOD)]
     assert cell.state is matrix.CellState.MISSING and cell.exposed and "东淀" in cell.exposure.source
     assert rows[TAITOU].cells[hazards.index(Hazard.GAS)].state is matrix.CellState.UNKNOWN
-    assert list(rows)[0] == DISTRICT  # the district's row stands at the top
+    assert next(iter(rows)) == DISTRICT  # the district's row stands at the top
     missing_page = client.get(f"/plans/coverage/{TAITOU}/flood")
     assert missing_page.status_code == 200 and "hazard=flood" in missing_page.text
 
@@ -470,7 +474,9 @@ def test_page_api_and_workbench_count_the_same(
     assert figure is not None and figure.value == str(total)
 
 
-def test_a_township_sees_and_mends_only_its_own(district: Database, app: flask.Flask, clock: ManualClock, make: Make, publish: Make) -> None:
+def test_a_township_sees_and_mends_only_its_own(
+    district: Database, app: flask.Flask, clock: ManualClock, make: Make, publish: Make
+) -> None:
     with district.write() as session:
         home = add_unit(session, "独流镇敬老院", DULIU, UnitKind.CARE_HOME)
         plan, row = make(session, title="台头镇防汛预案", division_code=TAITOU, kind=PlanKind.TOWNSHIP,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -219,98 +219,6 @@ def facts(session: Session, *conditions: Any) -> list[rules.Facts]:
         values[10] = values[10].astimezone(BEIJING).date()
         made.append(rules.Facts(*values))
     return made
-
-
-@dataclass
-class Line:
-    """One row of the tree."""
-
-    facts: rules.Facts
-    depth: int
-    faults: list[rules.Found]
-    children: int = 0
-    open: bool = False
-    beneath: int = 0
-    """Faults of the plans that are folded away under this one."""
-
-
-@dataclass
-class Tree:
-    """The rows to show, and the counts of everything in scope."""
-
-    lines: list[Line] = field(default_factory=list)
-    plans: int = 0
-    faulty: int = 0
-    faults: int = 0
-
-
-def tree(
-    session: Session,
-    actor: Actor,
-    *,
-    hazard: Hazard | None = None,
-    kind: PlanKind | None = None,
-    q: str = "",
-    open_ids: Iterable[int] = (),
-    faulty_only: bool = False,
-) -> Tree:
-    """The hierarchy in scope, in order; folded below the township level unless opened or filtered."""
-    actor.require(Permission.PLANS_VIEW)
-    conditions: list[Any] = [readable(actor), Plan.state.in_(rules.LIVING)]
-    if hazard is not None:
-        conditions.append(
-            sa.select(PlanHazard.plan_id).where(PlanHazard.plan_id == Plan.id, PlanHazard.hazard == hazard).exists()
-        )
-    if kind is not None:
-        conditions.append(Plan.kind == kind)
-    if q.strip():
-        conditions.append(Plan.title.contains(q.strip(), autoescape=True))
-    known = {f.plan_id: f for f in facts(session, *conditions)}
-    months, day = evaluation_months(session), today(session)
-    found = {
-        plan_id: rules.faults(f, rule_months=months.get(f.kind), today=day) if actor.covers(f.division_code) else []
-        for plan_id, f in known.items()
-    }
-    below: dict[int | None, list[int]] = defaultdict(list)
-    for plan_id, f in known.items():
-        below[f.parent_id if f.parent_id in known else None].append(plan_id)
-    result = Tree(
-        plans=sum(1 for f in known.values() if actor.covers(f.division_code)),
-        faulty=sum(1 for list_ in found.values() if list_),
-        faults=sum(len(list_) for list_ in found.values()),
-    )
-    opened, flat = set(open_ids), bool(q.strip() or faulty_only or kind is not None)
-    if flat:
-        shown = [p for p in known if found[p] or not faulty_only]
-        result.lines = [Line(known[p], 0, found[p]) for p in shown[: PAGE_SIZE * 4]]
-        return result
-    _walk(result.lines, None, 0, known, below, found, opened)
-    return result
-
-
-def _walk(
-    lines: list[Line],
-    above: int | None,
-    depth: int,
-    known: Mapping[int, rules.Facts],
-    below: Mapping[int | None, Sequence[int]],
-    found: Mapping[int, list[rules.Found]],
-    opened: set[int],
-) -> None:
-    if depth > rules.MAX_DEPTH:
-        return
-    for plan_id in below.get(above, ()):
-        children = below.get(plan_id, ())
-        folded = len(children) > PAGE_SIZE or known[plan_id].level not in (
-            rules.L.CITY,
-            rules.L.DISTRICT,
-        )
-        line = Line(known[plan_id], depth, found[plan_id], len(children), plan_id in opened or not folded)
-        lines.append(line)
-        if line.open:
-            _walk(lines, plan_id, depth + 1, known, below, found, opened)
-        else:
-            line.beneath = sum(len(found[c]) for c in children)
 
 
 def children(session: Session, *, actor: Actor, plan_id: int) -> list[rules.Facts]:

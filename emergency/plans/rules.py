@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -116,6 +117,7 @@ def makes_cycle(plan_id: int, parent_id: int, parent_of: Mapping[int, int | None
     return True
 
 
+@functools.lru_cache(maxsize=4096)
 def evaluation_due(issued_on: date, evaluated_on: date | None, months: int | None) -> date | None:
     """The last day by which the text should have been evaluated again; None where no rule binds it."""
     return max(issued_on, evaluated_on or issued_on) + relativedelta(months=months) if months else None

@@ -27,6 +27,7 @@ from emergency.plans.drafting import (
 )
 from emergency.plans.filing import destinations, file_version, open_filing, receipt, sent_back
 from emergency.plans.finding import find
+from emergency.plans.hierarchy import Line, tree
 from emergency.plans.matrix import matrix
 from emergency.plans.models import (
     Hazard,
@@ -39,7 +40,6 @@ from emergency.plans.models import (
     VersionState,
 )
 from emergency.plans.queries import (
-    Line,
     Text,
     children,
     get_plan,
@@ -47,7 +47,6 @@ from emergency.plans.queries import (
     hazards,
     in_force,
     list_plans,
-    tree,
     version_text,
     versions,
 )

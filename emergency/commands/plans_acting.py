@@ -12,7 +12,7 @@ from emergency.plans.activation_models import ActivationKind
 from emergency.plans.models import ResponseGrade
 from kernel.errors import N_
 
-HEADINGS = (N_("Number"), N_("Kind"), N_("Plan"), N_("Level"), N_("State"), N_("Actions"), N_("Late"))
+HEADINGS = (N_("Number"), N_("Kind"), N_("Plan"), N_("Level"), N_("State"), N_("Actions done"), N_("Late"))
 KINDS = {"real": ActivationKind.ACTUAL, "exercise": ActivationKind.EXERCISE}
 kind_option = click.option("--kind", required=True, type=click.Choice(list(KINDS)), help="Real, or an exercise.")
 reason_option = click.option("--reason", required=True, help="Why; it is kept sealed.")

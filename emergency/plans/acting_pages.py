@@ -44,9 +44,11 @@ def record(work: Session, actor: Actor, activation: Activation) -> dict[str, Any
         for row in work.scalars(sa.select(EvacuationRow).where(EvacuationRow.version_id == activation.version_id))
     }
     unit_ids = {r.unit_id for r in stored.values() if r.unit_id}
-    post_ids = {x.post_id for x in (*lines, *rows) if x.post_id} | {
-        entry.data["post"] for entry in log if entry.data.get("post")
-    }
+    post_ids = (
+        {x.post_id for x in lines if x.post_id}
+        | {r.post_id for r in rows if r.post_id}
+        | {entry.data["post"] for entry in log if entry.data.get("post")}
+    )
     keys = queries.names_in(steps, "proposed_by", "settled_by") | queries.names_in(log, "actor")
     keys |= queries.names_in(lines, "taken_by", "settled_by") | queries.names_in(rows, "reported_by")
     box = vault.of(work)

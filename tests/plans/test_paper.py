@@ -20,6 +20,8 @@ from emergency.http.permissions import Role
 from emergency.people.posts.models import Duty
 from emergency.plans import bodies, service
 from emergency.plans.drafting import ActionText, Draft, EvacuationText, LevelText, RelianceText, SectionText
+from emergency.plans.importing.outline import build
+from emergency.plans.importing.word import read_docx
 from emergency.plans.models import Part, PlanKind, PlanLevel, ResponseGrade
 from emergency.plans.paper import bundle, cards, filing_papers, word
 from emergency.plans.paper.form import Form, title_lines, width_of
@@ -348,3 +350,19 @@ def test_a_long_title_breaks_between_words() -> None:
     assert title_lines("关于报送《民生村防汛转移方案》备案的报告") == ["关于报送《民生村防汛转移方案》", "备案的报告"]
     long = "关于报送《天津市静海区防汛抗旱应急预案》等12件应急预案备案的报告"
     assert "".join(title_lines(long)) == long and all(width_of(line) <= 19 for line in title_lines(long))
+
+
+def test_what_word_says_is_read_back_as_the_same_sections(
+    district: Database, planner: Actor, whole_plan: tuple[int, int, int]
+) -> None:
+    with district.read() as session:
+        held = word.whole(session, actor=planner, version_id=whole_plan[1])
+        data = word.plan_document(session, actor=planner, version_id=whole_plan[1])
+    read = [section for section in build(read_docx(data)).sections if not section.is_title]
+    written = held.text.sections
+    assert [(s.depth, s.number, s.heading) for s in read[: len(written)]] == [
+        (s.depth, s.number, s.heading) for s in written
+    ]
+    for got, wanted in zip(read, written, strict=False):
+        words = _squeezed(bodies.to_text(wanted.body, held.posts).replace("\x07", ""))
+        assert _squeezed(bodies.to_text(got.body, {})) == words, wanted.heading

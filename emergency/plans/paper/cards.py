@@ -81,11 +81,16 @@ class Mark:
     printed_at: datetime
 
     @property
+    def printed(self) -> str:
+        """When, in Beijing, with the year: paper lies about for years."""
+        return f"{self.printed_at.astimezone(BEIJING):%Y-%m-%d %H:%M}"
+
+    @property
     def watermark(self) -> str:
         """Who printed and when, in Beijing time; only where somebody's number is on the page."""
         if not self.revealed:
             return ""
-        return f"{self.printed_by} 于 {self.printed_at.astimezone(BEIJING):%Y-%m-%d %H:%M} 打印 含个人信息 用后销毁"
+        return f"{self.printed_by} 于 {self.printed} 打印 含个人信息 用后销毁"
 
 
 @dataclass(frozen=True)
@@ -245,7 +250,7 @@ def _sketch(session: Session, text: Text) -> list[Point]:
                     key.in_(ordered[start : start + 500]), model.lon.is_not(None)
                 )
             ):
-                where[key_] = (lon, lat)
+                where[key_] = (float(lon or 0), float(lat or 0))
     found = [
         (number, where[row.subject_code or row.unit_id])
         for number, row in enumerate(text.parts.evacuation, start=1)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import flask
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
+from emergency.commands import plans_acting
 from emergency.http.actor import Actor
 from emergency.http.permissions import Role
 from emergency.plans.acting_defects import late_actions
 from emergency.plans.activation_models import Activation, ActivationLine, ActivationStep, LineState
+from kernel.errors import DomainError
 from tests.plans.acting_support import DRILL, REAL, Ready, line_id, lines, start
 from tests.plans.support import TAITOU, person, signed_in
 
@@ -108,3 +114,22 @@ def test_late_actions_are_a_defect_when_real_and_none_in_an_exercise(
         found = late_actions(session, begun + timedelta(hours=2))
         assert [d.subject_id for d in found] == [real] and found[0].params["n"] == 2
         assert session.scalar(sa.select(sa.func.count()).select_from(ActivationLine)) == 6
+
+
+def test_a_command_shows_and_changes_a_response(
+    ready: Ready, officer: Actor, approver: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drill = start(ready, officer, approver, DRILL)
+    runner = CliRunner()
+
+    @contextmanager
+    def here(**_kw: Any) -> Iterator[Any]:
+        yield SimpleNamespace(database=ready.database)
+
+    monkeypatch.setattr(plans_acting, "installation", here)
+    shown = runner.invoke(plans_acting.status, ["--format", "json"])
+    assert f'"id":{drill}' in shown.output and '"kind":"Exercise"' in shown.output
+    wrong = runner.invoke(plans_acting.change, [str(drill), "--kind", "real", "--reason", "x"])
+    assert isinstance(wrong.exception, DomainError) and wrong.exception.code == "kind_mismatch"
+    assert runner.invoke(plans_acting.change, [str(drill), "--kind", "exercise", "--reason", "结束"]).exit_code == 0
+    assert set(lines(ready, drill).values()) == {LineState.CLOSED}

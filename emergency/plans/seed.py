@@ -18,7 +18,7 @@ from emergency.divisions.rules import VILLAGE, within
 from emergency.http.actor import Actor
 from emergency.people.posts import service as posts
 from emergency.people.posts.models import Duty
-from emergency.plans import acting_seed, checks, citations, exposures, lawbook, rules, service
+from emergency.plans import acting_seed, checks, citations, exposures, lawbook, publication, rules, service
 from emergency.plans import demo_texts as texts
 from emergency.plans.coverage import LISTED_KINDS
 from emergency.plans.drafting import ActionText, Draft, EvacuationText, LevelText, RelianceText, SectionText
@@ -32,6 +32,7 @@ CITY, DISTRICT = "120000000000", "120118000000"
 TAITOU, DULIU, WANGKOU, DAQIUZHUANG = "120118104000", "120118102000", "120118103000", "120118108000"
 ZIYA, TUANBO = "120118105000", "120118111000"
 H, K, L = Hazard, PlanKind, PlanLevel
+EXAMPLE = "【示例】本文为演示编写，不是正式预案。"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,19 @@ def seed(database: Database, *, scale: int = 1) -> None:
     _villages(database, now)
     _special_townships(database, now, names, district)
     _works(database, now, district)
+    _public(database)
     acting_seed.seed(database)
+
+
+def _public(database: Database) -> None:
+    """The flood plans of the district and of its townships stand on the public page."""
+    with database.write() as session:
+        for plan_id in session.scalars(
+            sa.select(Plan.id).where(Plan.title.contains("防汛"), Plan.level.in_([L.DISTRICT, L.TOWNSHIP]))
+        ).all():
+            held = service.in_force(session, plan_id)
+            if held is not None:
+                publication.publish(session, actor=APPROVER, plan_id=plan_id, version_id=held.id)
 
 
 def _sections(outline: Sequence[tuple[str, str]]) -> list[SectionText]:
@@ -82,6 +95,8 @@ def _sections(outline: Sequence[tuple[str, str]]) -> list[SectionText]:
         found = rules.outline_of(line)
         if found.depth == 1:
             part = rules.part_of(found.heading)
+        if not made:
+            body = f"{EXAMPLE}{body}"
         made.append(SectionText(found.heading, body, found.number, found.depth, part if found.depth == 1 else None))
     return made
 

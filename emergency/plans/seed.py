@@ -90,7 +90,8 @@ def _public(database: Database) -> None:
 
 
 def _sections(outline: Sequence[tuple[str, str]]) -> list[SectionText]:
-    made, part = [], None
+    made: list[SectionText] = []
+    part = None
     for line, body in outline:
         found = rules.outline_of(line)
         if found.depth == 1:

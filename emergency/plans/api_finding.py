@@ -13,7 +13,6 @@ from emergency.plans import finding
 from emergency.plans.grams import Shown
 from emergency.plans.models import Hazard, PlanKind
 
-
 blueprint = Blueprint("api_plan_search", __name__, url_prefix="/api/v1/plans/search", description="Search in plans")
 
 

@@ -244,7 +244,9 @@ def main() -> int:
     parser.add_argument("--red", type=int, default=10_000)
     parser.add_argument("--latency-ms", type=float, default=20.0)
     parser.add_argument("--gateway", choices=["instant", "local"], default="local")
-    parser.add_argument("--divisions", type=Path, default=harness.ROOT / "emergency" / "divisions" / "data" / "jinghai.csv")
+    parser.add_argument(
+        "--divisions", type=Path, default=harness.ROOT / "emergency" / "divisions" / "data" / "jinghai.csv"
+    )
     parser.add_argument("--postgres", default=os.environ.get("EMERGENCY_BENCH_POSTGRES_URL"))
     parser.add_argument("--only-postgres", action="store_true")
     parser.add_argument("--output", type=Path, default=RESULTS)

@@ -38,7 +38,6 @@ _DRILL: Final = {"title": "王口镇防汛转移演练", "when": "8月3日（周
 _BY_REPLY: Final = {**_QUESTION, "choices": "1 已到岗，2 未到岗"}
 
 
-
 @dataclass(frozen=True)
 class Entry:
     """One text: what it is for, and its fields, each with an example."""
@@ -58,6 +57,9 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "own": Entry(
         N_("A warning in the officer's own words"),
         {"text": "请立即转移到镇中心小学。", "issuer": _WARNING["issuer"], "sent": _AT},
+    ),
+    "plan_faults": Entry(
+        N_("To the owner of plans: what is wrong today"), {"day": "8月3日", "count": "4", "urgent": "1"}
     ),
     "all_clear": Entry(
         N_("The text that lifts a warning"),

@@ -166,7 +166,9 @@ def explain(code: str | None, _: Say) -> Words | None:
         return Words(code, _("The person pressed key %(key)s.", key=code.removeprefix("key_")), "")
     if code.startswith("failed_"):
         number = code.removeprefix("failed_")
-        return Words(code, _("The telephone network did not put the call through (code %(code)s).", code=number), _(_REACH))
+        return Words(
+            code, _("The telephone network did not put the call through (code %(code)s).", code=number), _(_REACH)
+        )
     if code.startswith("unknown_status:"):
         word = code.removeprefix("unknown_status:")
         return Words(code, _("The provider reported “%(word)s”, which we do not know.", word=word), _(_CALL_PROVIDER))

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -139,7 +138,7 @@ class LawLine:
     plans: int
 
 
-def _naming(actor: Actor) -> sa.Select[Any]:
+def _naming(actor: Actor) -> sa.Select[str, int]:
     return (
         sa.select(PlanCitation.title, sa.func.count())
         .join(PlanVersion, PlanVersion.id == PlanCitation.version_id)

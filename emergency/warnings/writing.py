@@ -303,7 +303,9 @@ def do_approve(warning_id: int) -> ResponseReturnValue:
         )  # fmt: skip
     except DomainError as error:
         return _undecided(warning_id, form, error)
-    flash_done(_("Issued to %(people)s.", people=pages.people_words(_frozen(issue), issue.snapshot.get("channels", ("sms",)))))
+    flash_done(
+        _("Issued to %(people)s.", people=pages.people_words(_frozen(issue), issue.snapshot.get("channels", ("sms",))))
+    )
     return to("show", warning_id)
 
 

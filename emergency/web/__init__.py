@@ -7,7 +7,19 @@ import flask
 
 def install(app: flask.Flask) -> None:
     """Filters, template functions, the frame of every page, security headers, and the shell's own pages."""
-    from emergency.web import figures, filters, nav, ops, panels, responses, security, shell, templating, views, workbench
+    from emergency.web import (
+        figures,
+        filters,
+        nav,
+        ops,
+        panels,
+        responses,
+        security,
+        shell,
+        templating,
+        views,
+        workbench,
+    )
 
     filters.install(app)
     templating.install(app)

@@ -172,7 +172,10 @@ def find(session: Session, actor: Actor, text: str) -> tuple[list[Group], bool]:
             whole = False
             continue
         if hits:
-            shown = [hit if nav.serves(hit.url.partition("#")[0]) else Hit(hit.title, hit.note, "", hit.passage) for hit in hits[:LIMIT]]
+            shown = [
+                hit if nav.serves(hit.url.partition("#")[0]) else Hit(hit.title, hit.note, "", hit.passage)
+                for hit in hits[:LIMIT]
+            ]
             groups.append(Group(title, shown, len(hits) > LIMIT))
     return groups, whole
 

@@ -46,7 +46,9 @@ def _columns(new: bool) -> list[sa.schema.SchemaItem]:
     ]
 
 
-KEPT = "id, contact_id, division_code, text_sealed, question_ids, at, channel, raw_id, state, why, settled_by, settled_at"
+KEPT = (
+    "id, contact_id, division_code, text_sealed, question_ids, at, channel, raw_id, state, why, settled_by, settled_at"
+)
 
 
 def _rebuild(new: bool) -> None:

@@ -6,6 +6,12 @@
 
 from __future__ import annotations
 
+import os
+
+# openpyxl reads through lxml where that is installed, and lxml resolves no entity but does not refuse one either: with
+# the standard library's parser under defusedxml a workbook that brings entities is turned away.
+os.environ["OPENPYXL_LXML"] = "False"
+
 from emergency.http.sheets.reading import Sheet, open_sheet
 from emergency.http.sheets.shapes import Column, Report, Row, RowError, SheetError
 from emergency.http.sheets.writing import csv_text, safe_cell, write_csv, write_xlsx

@@ -298,8 +298,9 @@ class Reader:
 
     def _instruction(self, words: str) -> None:
         if self._field_kinds and not self._field_kinds[-1] and words.strip():
-            self._field_kinds[-1] = words.split()[0].upper()
-            self._toc += self._field_kinds[-1] == "TOC"
+            kind = words.split()[0].upper()
+            self._field_kinds[-1] = kind
+            self._toc += kind == "TOC"
 
     def _note(self, kind: str, key: str) -> str:
         node = self._notes[kind].get(key)

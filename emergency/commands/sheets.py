@@ -63,7 +63,14 @@ def _room(noun: str, piece: str) -> Any:
     return getattr(importlib.import_module(f"{NOUNS[noun].room}.{piece}s"), f"{piece}_{noun}")
 
 
-@click.command("import")
+IMPORT = (
+    "Read a CSV or XLSX file; errors are reported by row and the rest is kept. Exit 1 if any row was refused.\n\n"
+    "Plans are read from .docx, .txt and .md files, and from .doc, .wps and .pdf files with --outline."
+)
+"""The help of `import`; one text, so that its Chinese is found."""
+
+
+@click.command("import", help=IMPORT)
 @click.argument("noun", type=click.Choice(sorted([*NOUNS, "plans"])))
 @click.argument("files", metavar="FILE…", type=FILE, nargs=-1, required=True)
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
@@ -92,10 +99,6 @@ def import_(
     leave_numbers_out: bool,
     **plan: Any,
 ) -> None:
-    """Read a CSV or XLSX file; errors are reported by row and the rest is kept. Exit 1 if any row was refused.
-
-    Plans are read from .docx, .txt and .md files, and from .doc, .wps and .pdf files with --outline.
-    """
     if noun == "plans":
         plans_import.run(
             files, plans_import.Options(leave_out=leave_numbers_out, **plan), dry_run=dry_run, output=output

@@ -442,22 +442,24 @@ def test_the_whole_table_of_roles_and_permissions_is_as_written_here() -> None:
         "duty-officer": full | {
             "system.view", "warnings.draft", "warnings.acknowledge", "residents.view", "residents.edit", "residents.import",
             "personal.reveal", "personal.export", "posts.edit", "roster.edit", "units.edit", "questions.answer",
-            "delivery.view", "drills.confirm", "readiness.mute",
+            "delivery.view", "delivery.settle", "drills.confirm", "readiness.mute", "plans.activate", "plans.act",
         },
         "approver": full | {
             "warnings.approve", "warnings.draft", "warnings.break_glass", "warnings.acknowledge", "plans.approve",
             "supplies.approve", "residents.view", "personal.reveal", "delivery.view", "readiness.mute", "roster.edit",
+            "delivery.settle", "plans.activate", "plans.decide", "plans.act",
         },
         "planner": full | {
             "plans.edit", "drills.edit", "units.edit", "posts.edit", "readiness.mute", "supplies.edit", "questions.answer",
-            "personal.reveal", "drills.confirm",
+            "personal.reveal", "drills.confirm", "plans.activate", "plans.act",
         },
         "liaison": full | {
             "drills.confirm", "questions.answer", "warnings.acknowledge", "residents.view", "residents.edit",
-            "residents.import", "personal.reveal", "posts.edit", "warnings.draft",
+            "residents.import", "personal.reveal", "posts.edit", "warnings.draft", "plans.activate", "plans.act",
         },
         "village-officer": full | {
             "warnings.acknowledge", "questions.answer", "residents.view", "residents.edit", "personal.reveal", "drills.confirm",
+            "plans.act",
         },
         "storekeeper": working | {"supplies.edit", "questions.answer"},
         "auditor": everybody | {"delivery.view", "journal.view", "journal.export", "system.view"},

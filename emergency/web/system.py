@@ -37,7 +37,11 @@ JOBS = {
     "oversight.verify_daily": _l("Verify the journal every day"),
     "plans.filing": _l("Count the deadlines of filing"),
     "plans.citations": _l("Read which statutes plans name"),
+    "plans.import_leftovers": _l("Erase plan files that nobody confirmed"),
+    "plans.imports": _l("Read the plans that were handed in"),
+    "plans.late": _l("Remind of tasks that are late"),
     "plans.rules": _l("Load the rules of plans"),
+    "plans.triggers": _l("Hold warnings against the conditions of plans"),
     "readiness.calendar": _l("Load the holidays"),
     "readiness.gather": _l("Look for faults everywhere"),
     "readiness.look_again": _l("Look again at what changed"),
@@ -48,6 +52,7 @@ JOBS = {
     "supplies.reservations": _l("Release reservations that ran out"),
     "warnings.door_lists": _l("Make the lists of doors"),
     "warnings.end_expired": _l("End warnings that ran out"),
+    "warnings.next_channel": _l("Try the next channel where one did not reach"),
     "warnings.remind_approvers": _l("Remind the approvers"),
 }
 """What the recurring jobs do, in words."""

@@ -76,6 +76,7 @@ FIELDS_OF_RECORDS: Mapping[str, str] = {
     "note": N_("note"),
 }
 CHANNELS: Mapping[str, str] = {"sms": N_("text message"), "voice": N_("call")}
+YES_NO: Mapping[str, str] = {"True": N_("yes"), "False": N_("no"), "forgotten": N_("no longer noted")}
 BY_KIND: Mapping[tuple[str, str], Words] = {
     ("account.signed_in", "method"): SignInMethod,
     ("account.signed_out", "why"): EndReason,
@@ -85,7 +86,23 @@ BY_KIND: Mapping[tuple[str, str], Words] = {
     ("question.answered", "answer"): ANSWERS,
     ("question.asked", "kind"): QUESTIONS,
     ("warning.acknowledged", "method"): AckMethod,
+    ("plans.check_decided", "adopted"): YES_NO,
+    ("plans.exposure_noted", "exposed"): YES_NO,
+    ("plan.response", "break_glass"): YES_NO,
+    ("warning.issued", "break_glass"): YES_NO,
 }
+BY_COLUMN: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("delivery.settled_by_hand", "outcome"): ("delivery", "state"),
+    ("plan.original_opened", "kind"): ("plan_attachment", "kind"),
+    ("plan.response", "what"): ("plan_activation_step", "what"),
+    ("plan.response", "kind"): ("plan_activation", "kind"),
+    ("plan.response", "from"): ("plan_activation", "grade"),
+    ("plan.response", "to"): ("plan_activation", "grade"),
+    ("plans.exposure_noted", "hazard"): ("plan_exposure", "hazard"),
+    ("plans.exposure_noted", "reach"): ("plan_exposure", "reach"),
+    ("plans.law_noted", "change"): ("plan_legal_text", "change"),
+}
+"""Fields that hold what a column holds, in the words of that column."""
 BY_FIELD: Mapping[str, Words] = {
     "level": WarningLevel,
     "msg_type": MessageType,
@@ -116,6 +133,8 @@ def words_of(kind: str, name: str, subject: str | None, data: Mapping[str, Any])
     """Which words the values of a field are said in, or None where they are said as they are."""
     if kind == "state.changed" and name in ("from", "to"):
         return _states(subject or "", str(data.get("field") or "state"))
+    if (kind, name) in BY_COLUMN:
+        return _states(*BY_COLUMN[kind, name])
     return BY_KIND.get((kind, name)) or BY_FIELD.get(name)
 
 

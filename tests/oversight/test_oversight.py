@@ -275,6 +275,12 @@ def test_the_journal_in_json(client: FlaskClient) -> None:
         ("account.changed", "what", "account", "link_made:entry", "生成登录链接"),
         ("question.asked", "kind", "post", "post.verification", "核实号码"),
         ("post.verified", "result", "post", "wrong_number", "号码有误"),
+        ("plan.response", "what", "plan_activation", "raise", "提级响应"),
+        ("plan.response", "kind", "plan_activation", "Exercise", "演练"),
+        ("plan.response", "from", "plan_activation", "III", "Ⅲ级响应"),
+        ("plans.exposure_noted", "reach", "plan_exposure", "townships", "所辖各乡镇街道"),
+        ("plans.law_noted", "change", "plan_law", "repealed", "已废止"),
+        ("plans.check_decided", "adopted", "plan_check", "False", "否"),
         ("system.maintained", "what", None, "something.new", "something.new"),
     ],
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
 import itertools
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +16,7 @@ import flask
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
+from werkzeug.routing import AnyConverter, Rule
 
 from emergency import create_app, schema
 from emergency.commands.demo import SEEDS
@@ -182,3 +185,16 @@ def demo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     sa.event.listen(engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous=OFF"))
     yield build(engine, folder, _keys)
     engine.dispose()
+
+
+def choices(rule: Rule) -> dict[str, str]:
+    """A valid word for every part of an address that admits some words only."""
+    return {name: sorted(one.items)[0] for name, one in rule._converters.items() if isinstance(one, AnyConverter)}
+
+
+def words_of(data: bytes) -> str:
+    """Whatever an answer says: in a page, and in every file within a workbook, a document or a bundle of them."""
+    if not data.startswith(b"PK\x03\x04"):
+        return data.decode("utf-8", "replace")
+    with zipfile.ZipFile(io.BytesIO(data)) as bundle:
+        return "\n".join(f"{name}\n{words_of(bundle.read(name))}" for name in bundle.namelist())

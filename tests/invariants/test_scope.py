@@ -17,27 +17,48 @@ from emergency.divisions.models import Division, Unit
 from emergency.drills.models import CorrectiveAction, Finding, Invitation, Occurrence
 from emergency.http.permissions import Role
 from emergency.people.accounts.models import Account, ApiToken, SignIn
-from emergency.people.contacts.models import Contact
 from emergency.people.posts.models import DutyShift, Post, PostHolder, ShiftRole, ShiftState
 from emergency.people.residents.models import ImportRun, Resident, RunState
-from emergency.plans.models import Plan, PlanVersion
+from emergency.plans.activation_models import (
+    Activation,
+    ActivationEvacuation,
+    ActivationLine,
+    ActivationStep,
+    ActivationSuggestion,
+)
+from emergency.plans.attachment_models import PlanAttachment
+from emergency.plans.dynamic_models import PlanExposure
+from emergency.plans.models import Plan, PlanSection, PlanVersion, ResponseAction, ResponseLevel
+from emergency.plans.review_models import PlanComment
 from emergency.readiness.models import Defect
 from emergency.supplies.models import Agreement, Depot, Item, Lot, Movement, Place, WriteOff
 from emergency.warnings.models import DoorVisit, Warning
 from kernel.ids import new_id
+from notify.models import Delivery, RawReceipt
 from tests.conftest import DISTRICT
-from tests.invariants.conftest import HERE, HERE_VILLAGE, THERE, Demo
+from tests.invariants.conftest import HERE, HERE_VILLAGE, THERE, Demo, choices, words_of
 
 VILLAGE = "120118104202"
 EVERYTHING = tuple(Role)
 ANSWERS = {403, 404}
+FORM_FIRST = ("/plans", "/responses", "/system")
+"""Rooms that look at what was sent before they look for the record: an incomplete form opens and changes nothing; a
+complete one against a stranger is in the rooms' own tests."""
 # What is the whole installation's, or the asker's own: a number in these addresses is not a record of some area.
 COMMON = {
     "/supplies/items/<int:item_id>": "the catalogue; amounts are those of the asker's area",
     "/api/v1/supplies/<int:item_id>": "the catalogue; amounts are those of the asker's area",
+    "/plans/rules/<any(approval,filing):what>/<int:row_id>": "the law's rows are read by all, changed by the district",
+    "/api/v1/plans/approval-rules/<int:rule_id>": "the law's rows are read by all, changed by the district",
+    "/api/v1/plans/filing-destinations/<int:destination_id>": "the law's rows are read by all, changed by the district",
     "/oversight/entries/<int:seq>": "the journal is one chain; the auditor reads it whole",
     "/oversight/subjects/<kind>/<int:subject_id>": "the journal is one chain; the auditor reads it whole",
 }
+NOT_SEEDED = {
+    "comment_id", "attachment_id", "run_id", "suggestion_id", "step_id", "activation_id", "line_id", "evacuation_id",
+    "broadcast_id", "delivery_id", "receipt_id", "exposure_id",
+}  # fmt: skip
+"""Records that the demo has none of outside an area, or whose rooms' own tests hold them against a stranger."""
 NOT_BY_AREA = ("/api/", "/oversight", "/gateway", "/readyz", "/metrics", "/static")
 FORM = {
     "purpose": "verify", "reason": "核对", "note": "核对", "version": "1", "name": "张某九", "phone": "17900000999",
@@ -64,6 +85,10 @@ def _outside(column: Any, prefix: str) -> sa.ColumnElement[bool]:
     return sa.and_(column.not_like(f"{prefix}%"), column.not_in([*above, DISTRICT]))
 
 
+def _of_version(part: Any) -> tuple[tuple[Any, Any], ...]:
+    return (PlanVersion, PlanVersion.id == part.version_id), (Plan, Plan.id == PlanVersion.plan_id)
+
+
 def _finders(prefix: str) -> dict[str, dict[str, Callable[[], Any]]]:
     def direct(model: Any, column: Any = None) -> Callable[[], Any]:
         return lambda: sa.select(model.id).where(
@@ -80,6 +105,17 @@ def _finders(prefix: str) -> dict[str, dict[str, Callable[[], Any]]]:
         return build
 
     occurrence = direct(Occurrence)
+    its_plan = (Plan, Plan.id == Activation.plan_id)
+    responses = {
+        "activation_id": through(Activation, its_plan),
+        "suggestion_id": through(ActivationSuggestion, (Plan, Plan.id == ActivationSuggestion.plan_id)),
+        **{
+            name: through(model, (Activation, Activation.id == model.activation_id), its_plan)
+            for name, model in (
+                ("step_id", ActivationStep), ("line_id", ActivationLine), ("evacuation_id", ActivationEvacuation),
+            )
+        },
+    }  # fmt: skip
     return {
         "units": {"unit_id": direct(Unit)},
         "residents": {"resident_id": direct(Resident), "run_id": lambda: sa.select(ImportRun.id)},
@@ -99,7 +135,22 @@ def _finders(prefix: str) -> dict[str, dict[str, Callable[[], Any]]]:
                                        (Place, Place.id == Movement.to_place_id), (Depot, Depot.id == Place.depot_id)),
                      "write_off_id": through(WriteOff, (Place, Place.id == WriteOff.place_id),
                                              (Depot, Depot.id == Place.depot_id))},
-        "plans": {"plan_id": direct(Plan), "version_id": through(PlanVersion, (Plan, Plan.id == PlanVersion.plan_id))},
+        "plans": {"plan_id": direct(Plan), "version_id": through(PlanVersion, (Plan, Plan.id == PlanVersion.plan_id)),
+                  "section_id": through(PlanSection, *_of_version(PlanSection)),
+                  "piece_id": through(ResponseAction, (ResponseLevel, ResponseLevel.id == ResponseAction.level_id),
+                                      *_of_version(ResponseLevel)),
+                  "comment_id": through(PlanComment, *_of_version(PlanComment)),
+                  "attachment_id": through(PlanAttachment, *_of_version(PlanAttachment)),
+                  "exposure_id": direct(PlanExposure), "subject_id": lambda: sa.select(
+                      sa.cast(Division.code, sa.BigInteger)).where(_outside(Division.code, prefix)),
+                  "run_id": lambda: sa.select(Plan.id).where(sa.false()), **responses},
+        "responses": responses,
+        "system": {"broadcast_id": lambda: sa.select(Delivery.broadcast_id).where(
+                       _outside(Delivery.division, prefix), Delivery.broadcast_id.not_in(
+                           sa.select(Delivery.broadcast_id).where(~_outside(Delivery.division, prefix)))),
+                   "delivery_id": lambda: sa.select(Delivery.id).where(_outside(Delivery.division, prefix)),
+                   "receipt_id": lambda: sa.select(RawReceipt.id).join(
+                       Delivery, Delivery.id == RawReceipt.delivery_id).where(_outside(Delivery.division, prefix))},
         "warnings": {"warning_id": direct(Warning),
                      "visit_id": direct(DoorVisit)},
         "drills": {"occurrence_id": occurrence,
@@ -120,7 +171,12 @@ def furnished(demo: Demo) -> Demo:
     with demo.database.write() as session:
         moment = demo.clock.now()
         vault = session.info["vault"]
-        contact = session.scalars(sa.select(Contact.id).limit(1)).one()
+        contact = {
+            code: session.scalars(
+                sa.select(PostHolder.contact_id).join(Post).where(Post.division_code.startswith(code[:9])).limit(1)
+            ).one()
+            for code in (HERE, THERE)
+        }
         run = new_id()
         session.add(
             ImportRun(
@@ -133,7 +189,7 @@ def furnished(demo: Demo) -> Demo:
             reply = new_id()
             session.add(
                 Reply(
-                    id=reply, contact_id=contact, division_code=code, question_ids=[], at=moment, channel="sms",
+                    id=reply, contact_id=contact[code], division_code=code, question_ids=[], at=moment, channel="sms",
                     text_sealed=vault.seal("question_reply", "text", reply, "好的"), why="unclear", raw_id=number,
                 )
             )  # fmt: skip
@@ -164,18 +220,18 @@ def _requests(demo: Demo, prefix: str) -> Iterator[tuple[Rule, str, str]]:
     finders = _finders(prefix)
     for rule in demo.app.url_map.iter_rules():
         numbers = [name for name in rule.arguments if name.endswith("_id")]
-        if not numbers or rule.rule in COMMON:
+        if not numbers or rule.rule in COMMON or rule.rule.startswith("/public/"):  # published, for everybody
             continue
         room = rule.rule.removeprefix("/api/v1").split("/")[1]
-        values: dict[str, Any] = {name: "file" for name in rule.arguments if name == "what"}
+        values: dict[str, Any] = dict.fromkeys(rule.arguments - set(numbers), "x") | choices(rule)
         with demo.database.read() as session:
             for name in numbers:
                 assert name in finders.get(room, {}), f"tell this test where to find {name} of {rule.rule}"
                 values[name] = session.scalar(finders[room][name]().limit(1) if room != "drills" or name != "rule_id"
                                               else finders[room][name]())  # fmt: skip
-                assert values[name] is not None, f"the demo has no {name} for {rule.rule}"
-        if "<any(adopt,drop)" in rule.rule:
-            values["what"] = "drop"
+                assert values[name] is not None or name in NOT_SEEDED, f"the demo has no {name} for {rule.rule}"
+        if None in values.values():
+            continue
         path = demo.app.url_map.bind("localhost").build(rule.endpoint, values)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             yield rule, method, path
@@ -188,11 +244,12 @@ def test_no_route_opens_or_changes_a_record_of_another_place(furnished: Demo, ar
     before, opened = _state(furnished), []
     for rule, method, path in _requests(furnished, prefix):
         if rule.rule.startswith("/api/"):
-            sent = {"json": BODIES[rule.rule.rpartition("/")[2]]} if method != "GET" else {}
+            sent = {"json": BODIES.get(rule.rule.rpartition("/")[2], {})} if method != "GET" else {}
             answer = stranger.api(method, path, **sent)
         else:
             answer = stranger.browser.open(path, method=method, data=dict(FORM) if method == "POST" else None)
-        if answer.status_code not in ANSWERS:
+        unread = answer.status_code == 422 and rule.rule.removeprefix("/api/v1").startswith(FORM_FIRST)
+        if answer.status_code not in ANSWERS and not unread:
             opened.append(f"{answer.status_code} {method} {rule.rule}")
     after = _state(furnished)
     changed = [name for name in before if before[name] != after[name]]
@@ -302,7 +359,8 @@ def test_pages_lists_files_and_the_search_show_the_area_only(furnished: Demo) ->
             f"?q={names[0][:2]}",
         ):
             page = stranger.browser.get(rule.rule + query)
-            text = page.get_data(as_text=True).replace(f"{names[0][:2]}", "") if "?q=" in query else page.text
+            text = words_of(page.data)
+            text = text.replace(f"{names[0][:2]}", "") if "?q=" in query else text
             found = [name for name in names if name in text]
             if found or page.status_code >= 500:
                 leaks.append(f"{rule.rule}{query}: {page.status_code} {found[:3]}")

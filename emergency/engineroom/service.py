@@ -30,7 +30,7 @@ from kernel.db import dialect_name
 from kernel.errors import N_, Conflict, DomainError, Invalid, NotFound
 from notify import counters, text, watch
 from notify import service as notify
-from notify.models import Broadcast, Delivery, DeliveryState, Kind, RawReceipt, ReceiptKind
+from notify.models import Broadcast, Delivery, DeliveryState, DeliveryTally, Kind, RawReceipt, ReceiptKind
 from notify.ports import Ports
 
 TABLE = "delivery"
@@ -116,9 +116,9 @@ def alert(session: Session, at: datetime, _: wording.Say, clock: wording.Clock) 
 
 
 def broadcasts(session: Session, *, actor: Actor, cursor: str | None = None) -> Page[watch.Progress]:
-    """Every broadcast, the latest first, with its progress."""
+    """Every broadcast that went into the actor's area, the latest first, with its progress."""
     actor.require(Permission.DELIVERY_VIEW)
-    query = sa.select(Broadcast).order_by(Broadcast.serial.desc()).limit(PAGE_SIZE + 1)
+    query = sa.select(Broadcast).where(_touches(actor)).order_by(Broadcast.serial.desc()).limit(PAGE_SIZE + 1)
     if cursor:
         query = query.where(Broadcast.serial < decode_cursor(cursor, 1, (int,))[0])
     records = list(session.scalars(query))
@@ -127,12 +127,18 @@ def broadcasts(session: Session, *, actor: Actor, cursor: str | None = None) -> 
 
 
 def broadcast(session: Session, *, actor: Actor, broadcast_id: int) -> watch.Progress:
-    """One broadcast and how far it is."""
+    """One broadcast and how far it is; one that went nowhere in the actor's area does not exist for them."""
     actor.require(Permission.DELIVERY_VIEW)
-    record = session.get(Broadcast, broadcast_id)
+    record = session.scalar(sa.select(Broadcast).where(Broadcast.id == broadcast_id, _touches(actor)))
     if record is None:
         raise NotFound(N_("There is no such broadcast."))
     return watch.progress(session, [record])[0]
+
+
+def _touches(actor: Actor) -> sa.ColumnElement[bool]:
+    """SQL: somebody in the actor's area is among its numbers."""
+    tally = sa.select(sa.literal(1)).where(DeliveryTally.broadcast_id == Broadcast.id)
+    return sa.exists(tally.where(divisions.in_scope(DeliveryTally.division, actor)))
 
 
 def subjects(session: Session, actor: Actor, records: Sequence[Broadcast]) -> dict[int, str]:

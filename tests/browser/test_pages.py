@@ -22,7 +22,7 @@ SCREENSHOTS = HERE.parents[1] / "docs" / "screenshots"
 AXE_OPTIONS = json.dumps(
     {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"], "elementRef": False}
 )
-DOWNLOADS = re.compile(r"(export|download|\.csv|\.xlsx|\.svg|\.json|\.xml|\.ics)")
+DOWNLOADS = re.compile(r"(export|download|\.csv|\.docx|\.zip|\.xlsx|\.svg|\.json|\.xml|\.ics)")
 ALLOWED = {"meta-refresh": re.compile(r"/board$")}
 """A wall has nobody at the keyboard: that it renews itself is its purpose (WCAG 2.2.1, real-time exception)."""
 LEFT_OVER = re.compile(r"%\(\w+\)s|\{\{|\{%|\bNone\b|\bUndefined\b|\b[A-Z]\w+\.[A-Z_]{3,}\b")

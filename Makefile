@@ -45,7 +45,7 @@ demo: install ## the demo district on http://127.0.0.1:8000 with the local gatew
 	@$(BIN)/emergency serve --port $(PORT) --demo-links
 
 test: $(VENV)/.installed-test ## install and run the tests
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not browser and not slow"
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not browser and not slow"
 
 faults: $(VENV)/.installed-test ## random faults for some minutes, then the reckoning (DATABASE=postgresql://…)
 	@$(BIN)/python tools/faults.py --seconds $(or $(SECONDS_OF_FAULTS),180) --database $(or $(DATABASE),sqlite)

@@ -106,8 +106,16 @@ def complaints(tab: Any, path: str, *, phone: bool, chinese: bool, axe: bool = T
 
     tab.on("console", hear)
     tab.on("pageerror", lambda error: said.append(f"script: {str(error)[:200]}"))
-    answer = tab.goto(path, wait_until="load")
-    tab.remove_listener("console", hear)
+    from playwright.sync_api import Error
+
+    try:
+        answer = tab.goto(path, wait_until="load")
+    except Error as error:
+        if "Download is starting" not in str(error):
+            raise
+        return said  # a file to keep, whatever its address is called
+    finally:
+        tab.remove_listener("console", hear)
     if answer is None or answer.status >= 400:
         return [*said, f"answered {answer.status if answer else 'nothing'}"]
     if "text/html" not in answer.headers.get("content-type", ""):

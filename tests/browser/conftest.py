@@ -73,7 +73,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     _cookie, approver = _sign_in(app, built.database, "gao", "高某二", [Role.APPROVER])
     links = _story().tell(built.database, author, approver, author.id)
     cookies = {
-        name: _cookie_of(app, built.database, name) for name in ("duty", "approver", "liaison", "village", "audit")
+        name: _cookie_of(app, built.database, name) for name in ("duty", "approver", "liaison", "village", "audit", "planner")
     }
     yield Product(app, built, address, everybody, cookies, links)
     stop.set()
@@ -200,6 +200,9 @@ NOT_PAGES = (
     "/webhooks/",
     "/favicon",
     "/gateway",
+    "/plans/pick",  # a list to choose from, asked for by a form with its own words
+    "/plans/unlisted/add",
+    "/public/plans/",
 )
 
 

@@ -172,6 +172,12 @@ def test_every_page_can_be_used_by_everybody(visit: Any, pages: list[str], langu
         # The same elements in another language and width: axe looks at each page in two of the four.
         axe = (language == "zh") == (width == 360)
         said = complaints(tab, path, phone=width == 360, chinese=language == "zh", axe=axe)
+        if "answered 403" in said:
+            tab.close()
+            tab = visit(language, width, who="planner")
+            said = complaints(tab, path, phone=width == 360, chinese=language == "zh", axe=axe)
+            tab.close()
+            tab = visit(language, width)
         if said:
             found[path] = said
             tab.close()

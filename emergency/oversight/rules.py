@@ -93,6 +93,12 @@ FIELDS = {
     "source": N_("source:"),
     "questions": N_("questions:"),
     "outcome": N_("outcome:"),
+    "files": N_("files:"),
+    "post": N_("post:"),
+    "paper": N_("paper:"),
+    "number": N_("number:"),
+    "exercise": N_("as an exercise:"),
+    "openness": N_("open to the public:"),
     "held_back": N_("numbers left out by the day's quota:"),
 }
 MOMENTS = frozenset({"due", "until", "since"})

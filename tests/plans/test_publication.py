@@ -71,7 +71,8 @@ def visitor(app: flask.Flask) -> FlaskClient:
 def text_of(page: str) -> str:
     found = re.search(r'<article class="public".*?</article>', page, re.S)
     assert found is not None
-    return found[0]
+    # Its title is the heading of the public page, and a line on the page that shows it to the author.
+    return re.sub(r"<h1>(.*?)</h1>", r'<p class="h1">\1</p>', found[0])
 
 
 def test_nothing_is_public_until_somebody_publishes_it(

@@ -21,6 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from emergency.config_drills import Drills
 from emergency.config_plans import Plans
 from kernel.errors import N_, DomainError
 
@@ -46,6 +47,7 @@ class Site:
     time_zone: str = "Asia/Shanghai"
     language: str = "zh"
     public_url: str = ""
+    duty_phone: str = ""
     sms_signature: str = "静海应急"
 
 
@@ -232,6 +234,7 @@ class Privacy:
     journal_anchor: str = "instance/journal.anchor"
     journal_retention_days: int = 1095
     raw_retention_days: int = 180
+    drill_photo_days: int = 1095
 
 
 @dataclass(frozen=True)
@@ -260,6 +263,7 @@ class Config:
     notify: Notify = field(default_factory=Notify)
     warnings: Warnings = field(default_factory=Warnings)
     plans: Plans = field(default_factory=Plans)
+    drills: Drills = field(default_factory=Drills)
     privacy: Privacy = field(default_factory=Privacy)
     security: Security = field(default_factory=Security)
     base: Path = ROOT
@@ -437,11 +441,9 @@ def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 def _validate(config: Config) -> None:
     if not config.database.url.startswith(("sqlite:///", "postgresql://")) or not _is_url(config.database.url):
-        raise ConfigError(
-            N_(
-                "config.toml: “database.url” should be sqlite:///file or postgresql://user@host/name. Nothing was started."
-            )
-        )
+        raise ConfigError(N_(
+            "config.toml: “database.url” should be sqlite:///file or postgresql://user@host/name. Nothing was started."
+        ))  # fmt: skip
     _one_of("site.language", config.site.language, ("zh", "en"))
     _one_of("site.time_zone", config.site.time_zone, ("Asia/Shanghai",))
     _one_of("privacy.cipher", config.privacy.cipher, ("aes-256-gcm", "sm4-gcm"))
@@ -456,6 +458,7 @@ def _validate(config: Config) -> None:
     for name, number in (
         ("notify.daily_quota_per_number", config.notify.daily_quota_per_number),
         ("notify.repeat_minutes", config.notify.repeat_minutes),
+        *config.drills.numbers(),
     ):
         if number < 0:
             raise ConfigError(N_("config.toml: “%(name)s” must not be negative."), name=name)
@@ -494,11 +497,8 @@ def _validate(config: Config) -> None:
 
 
 def _voice_numbers(name: str, voice: Voice) -> tuple[tuple[str, int], ...]:
-    return (
-        (f"{name}.ring_seconds", voice.ring_seconds),
-        (f"{name}.repeat", voice.repeat),
-        (f"{name}.calls_per_second", voice.calls_per_second),
-    )
+    keys = ("ring_seconds", "repeat", "calls_per_second")
+    return tuple((f"{name}.{key}", getattr(voice, key)) for key in keys)
 
 
 def _validate_accounts(where: str, settings: TwilioAccounts) -> None:

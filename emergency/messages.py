@@ -114,6 +114,40 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "drill_invitation_at": Entry(
         N_("To posts: who takes part in a drill, and where"), {**_DRILL, "place": "镇中心小学"}, whole=False
     ),
+    **{
+        f"drill_moved{said}{at}": Entry(
+            N_("To posts: a drill was moved"),
+            {**_DRILL, "before": "8月2日（周六）09:00"}
+            | ({"said": "能参加"} if said else {})
+            | ({"place": "镇中心小学"} if at else {}),
+            whole=False,
+        )
+        for said in ("", "_said")
+        for at in ("", "_at")
+    },
+    "drill_moved_told": Entry(
+        N_("To who was asked in a post's place: a drill was moved"), {**_DRILL, "before": "8月2日（周六）09:00"}
+    ),
+    "drill_cancelled": Entry(N_("To posts: a drill was called off"), {**_DRILL, "reason": "当日有实际防汛任务"}),
+    "drill_reminder": Entry(N_("To posts: the drill that they take part in is near"), _DRILL),
+    "drill_reminder_at": Entry(
+        N_("To posts: the drill that they take part in is near, and where"), {**_DRILL, "place": "镇中心小学"}
+    ),
+    "drill_refused": Entry(
+        N_("To a post: another date was not accepted"),
+        {**_DRILL, "wanted": "8月5日（周二）14:00", "reason": "当日另有安排"},
+    ),
+    "drill_refused_words": Entry(
+        N_("To a post: another date, in its own words, was not accepted"), {**_DRILL, "reason": "当日另有安排"}
+    ),
+    "drill_action_due": Entry(
+        N_("To a post: its corrective action is due soon"), {"task": "增配转移车辆", "due": "8月3日"}, whole=False
+    ),
+    "drill_action_late": Entry(
+        N_("To a post, its deputy, its superior: a corrective action is late"),
+        {"task": "增配转移车辆", "due": "8月3日"},
+        whole=False,
+    ),
     "plan_decision": Entry(
         N_("To approvers: a response waits for the decision"),
         {"status": "响应", "plan": "防汛应急预案", "step": "启动Ⅱ级响应"},

@@ -19,11 +19,12 @@ from emergency.privacy import journal
 from emergency.web import health
 from kernel.db import Database
 from kernel.logs import kv
-from notify import calls, receipts
+from notify import callbacks, calls, receipts, speech
+from notify import service as notify
 from notify.models import ReceiptKind
 from notify.ports import Ports
-from notify.settings import TwilioAccount
-from notify.twiml import ANNOUNCED, EMPTY, Voice, farewell
+from notify.settings import TwilioAccount, VoiceSettings
+from notify.twiml import ANNOUNCED, EMPTY, Voice, announcement, farewell
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -35,6 +36,9 @@ MAX_BYTES = 64 * 1024
 """A message has 1,600 characters; whoever sends more is no provider."""
 MAX_FIELDS = 1000
 STATUS_PATH = "/webhooks/twilio/status"
+VOICE_PATH = "/webhooks/twilio/voice"
+AGAIN = "9"
+"""The key that lets a call's words be heard once more; no question has so many answers."""
 FORM = "application/x-www-form-urlencoded"
 REFUSED = "signature refused\n"
 
@@ -192,8 +196,25 @@ def voice() -> flask.Response:
     if form.get("Direction", "").startswith("inbound"):
         return _answer(_request(ReceiptKind.STATUS), twiml=farewell(ANNOUNCED["no_calls"], speaker))
     pressed = calls.key_of(form)
+    again = _once_more(form, speaker) if pressed == AGAIN else ""
+    if again:
+        return _answer(_request(ReceiptKind.STATUS), twiml=again)
     taken = _request(ReceiptKind.INBOUND if pressed else ReceiptKind.STATUS)
     return _answer(taken, twiml=farewell(ANNOUNCED["thanks"] if pressed else "", speaker))
+
+
+def _once_more(form: Mapping[str, str], speaker: Voice) -> str:
+    """The words of the call again, where it had offered that; whether the request is genuine is seen to by its taker."""
+    account: TwilioAccount | None = flask.current_app.extensions["emergency.accounts"].get(form.get("AccountSid", ""))
+    delivery_id = callbacks.delivery_of(flask.request.url, account.mac_secret) if account is not None else None
+    if account is None or delivery_id is None:
+        return ""
+    with unit.database().read() as session:
+        said = notify.spoken(session, delivery_id)
+    if said is None or not speech.offers_again(said):
+        return ""
+    url = callbacks.callback_url(f"{unit.config().public_url}{VOICE_PATH}", account.mac_secret, delivery_id)
+    return announcement(said, url, speaker, repeat=1, key_seconds=VoiceSettings().key_seconds)
 
 
 @gateway.get("/gateway")

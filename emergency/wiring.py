@@ -16,8 +16,9 @@ from emergency.people.contacts import service as contacts
 from emergency.people.contacts.models import Contact, OptMeans
 from emergency.people.posts.models import PostHolder
 from emergency.people.residents.models import Resident
-from emergency.plans import signals
+from emergency.plans import kept, signals
 from emergency.privacy import journal
+from emergency.readiness import plans_today
 from emergency.readiness import service as readiness
 from emergency.runtime import furniture
 from emergency.warnings import heard
@@ -97,4 +98,5 @@ def wire(runtime: Runtime) -> None:
     runtime.database.attach("ports", delivery.ports(runtime, outcomes=Outcomes(), answers=_desk(runtime)))
     for room, module in furniture("defects"):
         readiness.register(room.removeprefix("emergency."), module.defects, getattr(module, "widen", None))
+    kept.provide(plans_today.Ledger())
     signals.provide(heard.between, heard.standing, heard.event_names)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -233,10 +233,27 @@ class Touched(Base):
     at: Mapped[datetime]
 
 
+TouchListener = Callable[[Session, str, list[int]], None]
+_touch_listeners: dict[str, list[TouchListener]] = {}
+
+
+def on_touch(kind: str, listener: TouchListener) -> None:
+    """Call `listener(session, kind, ids)` within the unit of work that touches records of this kind.
+
+    For a room that keeps a copy of what others know: it marks the copy as out of date, and nothing is lost between two
+    looks. Registering the same listener again changes nothing.
+    """
+    known = _touch_listeners.setdefault(kind, [])
+    if listener not in known:
+        known.append(listener)
+
+
 def touch(session: Session, kind: str, subject_id: int) -> None:
     """Tell readiness to look at `(kind, subject_id)` again; several touches are one."""
     from sqlalchemy.dialects import postgresql, sqlite
 
+    for listener in _touch_listeners.get(kind, ()):
+        listener(session, kind, [subject_id])
     insert = sqlite.insert if dialect_name(session) == "sqlite" else postgresql.insert
     moment = now(session)
     session.execute(
@@ -244,3 +261,18 @@ def touch(session: Session, kind: str, subject_id: int) -> None:
         .values(kind=kind, subject_id=subject_id, at=moment)
         .on_conflict_do_update(index_elements=["kind", "subject_id"], set_={"at": moment})
     )
+
+
+def touch_all(session: Session, kind: str, subject_ids: Iterable[int]) -> None:
+    """As `touch`, for many at once."""
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    ids = sorted(set(subject_ids))
+    if not ids:
+        return
+    for listener in _touch_listeners.get(kind, ()):
+        listener(session, kind, ids)
+    insert = (sqlite.insert if dialect_name(session) == "sqlite" else postgresql.insert)(Touched)
+    statement = insert.on_conflict_do_update(index_elements=["kind", "subject_id"], set_={"at": insert.excluded.at})
+    moment = now(session)
+    session.execute(statement, [{"kind": kind, "subject_id": i, "at": moment} for i in ids])

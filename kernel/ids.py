@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from datetime import UTC, datetime
 
 _EPOCH_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 _lock = threading.Lock()
@@ -31,3 +32,8 @@ def new_id() -> int:
                 _last_ms += 1
                 _sequence = 0
         return (_last_ms << 12) | _sequence
+
+
+def given_out_at(number: int) -> datetime:
+    """When an id of `new_id` was given out, to the millisecond, by the machine's own clock."""
+    return datetime.fromtimestamp(((number >> 12) + _EPOCH_MS) / 1000, UTC)

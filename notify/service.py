@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from kernel.db import Database, dialect_name, now
 from kernel.errors import N_, Invalid, NotFound
-from notify import blocks, failpoints, ledger, quota, text
+from notify import blocks, failpoints, ledger, quota, speech, text
 from notify.models import (
     POSITION_MASK,
     BlockState,
@@ -43,6 +43,7 @@ __all__ = [
     "drain",
     "position",
     "settle_by_hand",
+    "spoken",
     "status",
     "tallies",
 ]
@@ -323,6 +324,19 @@ def deliveries(
 def delivery(session: Session, delivery_id: int) -> Delivery | None:
     """One row of the ledger."""
     return session.get(Delivery, delivery_id)
+
+
+def spoken(session: Session, delivery_id: int) -> str | None:
+    """What the call of a message says; None where it is no message of ours, or its fields are forgotten by now."""
+    row = session.get(Delivery, delivery_id)
+    record = session.get(Broadcast, row.broadcast_id) if row is not None else None
+    if row is None or record is None:
+        return None
+    try:
+        body = text.signed(text.render(record.text, row.params), record.signature)
+    except Invalid:
+        return None
+    return speech.call_text(row.kind, body)
 
 
 def forget_fields(session: Session, broadcast_ids: Iterable[int]) -> int:

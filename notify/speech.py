@@ -22,6 +22,7 @@ _LINK: Final = re.compile(
     r"(?:[，,]?\s*(?:或者?|也可)?\s*(?:打开|点击|访问|详见|or open)\s*)?(?:https?://|www\.)[^\s，。；、！？）】]+|(?<![\w/])/c/[\w~.-]+"
 )
 _KEYS: Final = re.compile(r"按\s*(?:键|[0-9])")
+_AGAIN: Final = re.compile(r"(?<!\d)9\s*(?:再听|重听|hear)")
 _UNITS: Final = (
     ("m³/s", "立方米每秒"),
     ("m3/s", "立方米每秒"),
@@ -88,6 +89,11 @@ def call_text(kind: Kind, body: str) -> str:
     plain = re.sub(r"回复\s*(?=[0-9０-９])", "按 ", plain)  # nobody writes a reply while listening
     said = _OPENING.get(kind, "") + _ended(speakable(plain)) + _CLOSING.get(kind, "")
     return said if _KEYS.search(said) else said + PRESS_ONE
+
+
+def offers_again(said: str) -> bool:
+    """Whether a call says that key 9 lets it be heard once more."""
+    return _AGAIN.search(said) is not None
 
 
 def minutes(body: str, repeat: int = 2) -> int:

@@ -101,3 +101,20 @@ class HolidayDay(Base):
     year: Mapped[int] = mapped_column(sa.ForeignKey("calendar_year.year"))
     kind: Mapped[DayKind] = mapped_column(enum_type(DayKind, name="kind"))
     name: Mapped[str]
+
+
+class SchoolTerm(Base):
+    """A school term as announced (or entered ahead of that); what lies between two of them is a school holiday."""
+
+    __tablename__ = "school_term"
+    __table_args__ = (
+        sa.CheckConstraint("term IN (1, 2)", name="two_terms_a_year"),
+        sa.CheckConstraint("ends_on > begins_on", name="ends_after_it_begins"),
+        sa.Index(None, "begins_on"),
+    )
+
+    school_year: Mapped[str] = mapped_column(sa.String(9), primary_key=True)
+    term: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    begins_on: Mapped[date]
+    ends_on: Mapped[date]
+    announced: Mapped[bool]

@@ -1,58 +1,41 @@
 """Rules that repeat, as people mean them.
 
-dateutil's rrule counts; this type says what to do where iCalendar and the office disagree: the 31st of a short month
-is its last day (`BYMONTHDAY=31` would skip the month), the last working day needs the announced calendar, and a date
-that falls on a statutory holiday moves by the rule's own policy.
+iCalendar counts; this type says what to do where iCalendar and the office disagree: the 31st of a short month is its
+last day (`BYMONTHDAY=31` would skip the month), the last working day needs the announced calendar, schools have terms,
+and a date that falls on a statutory holiday or in a school break moves by the rule's own policy.
 """
 
 from __future__ import annotations
 
-import calendar as month_calendar
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, Self
 
-from dateutil import rrule
-
 from kernel.errors import N_, Invalid
-from kernel.types import LabelledEnum
+from scheduler import recurrence_dates, recurrence_words
+from scheduler.recurrence_dates import FIRST_DAY, LAST_DAY
+from scheduler.recurrence_types import Freq, OnBreak, OnHoliday, Planned
+from scheduler.terms import TermCalendar
 from scheduler.workdays import WorkCalendar
 
-WEEKDAYS = (rrule.MO, rrule.TU, rrule.WE, rrule.TH, rrule.FR, rrule.SA, rrule.SU)
-_ZH_DAYS = "一二三四五六日"
-_EN_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_EN_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-              "November", "December")  # fmt: skip
-_MOVED_AT_MOST = timedelta(days=31)
-
-
-class Freq(LabelledEnum):
-    """What a rule counts in."""
-
-    DAILY = "daily", "天", "day"
-    WEEKLY = "weekly", "周", "week"
-    MONTHLY = "monthly", "个月", "month"
-    YEARLY = "yearly", "年", "year"
-
-
-class OnHoliday(LabelledEnum):
-    """What happens to a date on which nobody works."""
-
-    KEEP = "keep", "照常", "kept all the same"
-    NEXT = "next", "顺延到下一个工作日", "moved to the next working day"
-    PREVIOUS = "previous", "提前到上一个工作日", "moved to the working day before"
-    SKIP = "skip", "取消这一次", "left out"
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One date of a rule. `nominal` names it for ever (moving it does not make another); `provisional` says that
-    the year's holidays are not announced, so that `on` may still move."""
-
-    on: date
-    nominal: date
-    provisional: bool = False
+__all__ = ["Freq", "OnBreak", "OnHoliday", "Planned", "Recurrence"]
+MOST_DATES = 400
+"""Named dates of one rule."""
+_FAULTS = {
+    "start": N_("The first date must lie between 2000 and 2199."),
+    "until": N_("The end lies before the start, or after 2199."),
+    "interval": N_("A rule repeats every 1 to 120 units; named dates, terms and seasons have no interval."),
+    "day": N_("Name the day of the month one way: a day from 1 to 31 (-1 the last), a weekday, or a working day."),
+    "nth": N_("Name one weekday, and which of them: 1 to 4 (up to 20 in a term), or -1 for the last."),
+    "workday": N_("Count working days from 1 to 15, or from -1 to -15 from the end."),
+    "weekdays": N_("Weekdays are numbers from 0 (Monday) to 6, each once, for rules that use them."),
+    "months": N_("Months are numbers from 1 to 12, each once, for yearly rules only."),
+    "season": N_("Name a day of the year that exists, and 0 to 180 days before it, for such rules only."),
+    "week": N_("Name the week of the term from 1 to 30, or -1 for the last; for terms only."),
+    "terms": N_("Terms are 1 and 2, each once, for rules of terms only."),
+    "dates": N_("Named dates: 1 to 400, each once, none before the start; no other day, and no moving."),
+}
 
 
 @dataclass(frozen=True)
@@ -62,6 +45,9 @@ class Recurrence:
     Monthly and yearly rules name their day one way: `day` (1–31, clamped; -1 the last), `nth` with `weekday`
     (the second Friday; -1 the last), or `workday` (1 the first working day, -1 the last). Without any of them the day
     of `start` counts. Weekly rules may name several `weekdays` (0 Monday). Yearly rules may name several `months`.
+    `before_season`: `before` days (or working days) before `season` (month, day) of every year.
+    `term`: in each term (or those of `terms`) the `week`-th week's weekday, the `nth` weekday or the `workday`-th
+    working day; without any of them its first day. `listed`: exactly `dates`.
     """
 
     freq: Freq
@@ -74,167 +60,168 @@ class Recurrence:
     months: tuple[int, ...] = ()
     until: date | None = None
     on_holiday: OnHoliday = OnHoliday.KEEP
+    on_break: OnBreak = OnBreak.KEEP
+    season: tuple[int, int] | None = None
+    before: int | None = None
+    before_workdays: bool = False
+    week: int | None = None
+    terms: tuple[int, ...] = ()
+    dates: tuple[date, ...] = ()
 
     def __post_init__(self) -> None:
         fault = self._fault()
         if fault:
-            raise Invalid(N_("This rule of repetition makes no sense: %(why)s."), code="bad_recurrence", why=fault)
+            raise Invalid(_FAULTS[fault], code="bad_recurrence", fields={fault: _FAULTS[fault]})
+
+    @classmethod
+    def listed(cls, dates: Iterable[date]) -> Self:
+        """Exactly the named dates; given twice they count once."""
+        named = tuple(sorted(set(dates)))
+        return cls(Freq.LISTED, named[0] if named else FIRST_DAY, dates=named)
 
     def _fault(self) -> str | None:
+        termly, listed = self.freq is Freq.TERM, self.freq is Freq.LISTED
         by_month = self.freq in (Freq.MONTHLY, Freq.YEARLY)
-        ways = sum(value is not None for value in (self.day, self.nth, self.workday))
+        ways = sum(value is not None for value in (self.day, self.nth, self.workday, self.week))
         checks = (
+            (not FIRST_DAY <= self.start <= LAST_DAY, "start"),
+            (self.until is not None and not self.start <= self.until <= LAST_DAY, "until"),
             (not 1 <= self.interval <= 120, "interval"),
-            (not by_month and ways > 0, "day"),
-            (ways > 1, "day"),
+            (self.interval != 1 and self.freq in (Freq.SEASON, Freq.TERM, Freq.LISTED), "interval"),
+            (not (by_month or termly) and ways > 0, "day"),
+            (ways > 1 or (termly and self.day is not None), "day"),
             (self.day is not None and self.day != -1 and not 1 <= self.day <= 31, "day"),
-            (self.nth is not None and (self.nth not in (1, 2, 3, 4, -1) or len(self.weekdays) != 1), "nth"),
+            (self.nth is not None and not self._nth_fits(20 if termly else 4), "nth"),
             (self.workday is not None and (self.workday == 0 or not -15 <= self.workday <= 15), "workday"),
-            (any(not 0 <= w <= 6 for w in self.weekdays) or len(set(self.weekdays)) != len(self.weekdays), "weekdays"),
-            (bool(self.weekdays) and self.freq is not Freq.WEEKLY and self.nth is None, "weekdays"),
-            (bool(self.months) and self.freq is not Freq.YEARLY, "months"),
-            (any(not 1 <= m <= 12 for m in self.months) or len(set(self.months)) != len(self.months), "months"),
-            (self.until is not None and self.until < self.start, "until"),
-        )
+            (not _once(self.weekdays, 0, 6), "weekdays"),
+            (bool(self.weekdays) and self.freq is not Freq.WEEKLY and self.nth is None and self.week is None,
+             "weekdays"),
+            ((bool(self.months) and self.freq is not Freq.YEARLY) or not _once(self.months, 1, 12), "months"),
+            (not self._season_fits(), "season"),
+            (self.week is not None and not (termly and (self.week == -1 or 1 <= self.week <= 30)), "week"),
+            (self.week is not None and len(self.weekdays) > 1, "week"),
+            ((bool(self.terms) and not termly) or not _once(self.terms, 1, 2), "terms"),
+            (listed != bool(self.dates) or (listed and not self._dates_fit()), "dates"),
+        )  # fmt: skip
         return next((name for wrong, name in checks if wrong), None)
+
+    def _nth_fits(self, most: int) -> bool:
+        return self.nth is not None and (1 <= self.nth <= most or self.nth == -1) and len(self.weekdays) == 1
+
+    def _season_fits(self) -> bool:
+        if self.freq is not Freq.SEASON:
+            return self.season is None and self.before is None and not self.before_workdays
+        if self.season is None or not 0 <= (self.before or 0) <= 180:
+            return False
+        try:
+            date(2024, *self.season)  # a leap year: 29 February is a day of the year
+        except ValueError:
+            return False
+        return True
+
+    def _dates_fit(self) -> bool:
+        return (
+            len(self.dates) <= MOST_DATES
+            and list(self.dates) == sorted(set(self.dates))
+            and self.start <= self.dates[0]
+            and self.dates[-1] <= LAST_DAY
+            and self.on_holiday is OnHoliday.KEEP
+            and self.on_break is OnBreak.KEEP
+        )
 
     @property
     def needs_calendar(self) -> bool:
         """Whether the rule cannot be computed without the announced holidays."""
-        return self.workday is not None or self.on_holiday is not OnHoliday.KEEP
+        return (
+            self.workday is not None
+            or self.on_holiday is not OnHoliday.KEEP
+            or self.on_break is OnBreak.NEXT
+            or self.before_workdays
+        )
 
-    def between(self, start: date, end: date, calendar: WorkCalendar | None = None) -> list[date]:
-        """The dates from `start` to `end`, both included, after holidays have moved them.
+    @property
+    def needs_terms(self) -> bool:
+        """Whether its dates depend on school terms."""
+        return self.freq is Freq.TERM or self.on_break is not OnBreak.KEEP
+
+    def between(
+        self, start: date, end: date, calendar: WorkCalendar | None = None, terms: TermCalendar | None = None
+    ) -> list[date]:
+        """The dates from `start` to `end`, both included, after holidays and breaks have moved them.
 
         Raises `NotAnnounced` where the rule depends on a year whose holidays nobody knows yet.
         """
-        return [planned.on for planned in self._planned(start, end, calendar or WorkCalendar())]
-
-    def planned(self, start: date, end: date, calendar: WorkCalendar | None = None) -> list[Planned]:
-        """As `between`, for planning ahead: years not announced count as ordinary weeks and are marked provisional."""
         known = calendar or WorkCalendar()
-        around = range((start - _MOVED_AT_MOST).year, (end + _MOVED_AT_MOST).year + 1)
-        guessed = known.provisional(*around)
+        return [on for on, _name in recurrence_dates.planned(self, start, end, known, terms or TermCalendar())]
+
+    def planned(
+        self, start: date, end: date, calendar: WorkCalendar | None = None, terms: TermCalendar | None = None
+    ) -> list[Planned]:
+        """As `between`, for planning ahead: years not announced count as ordinary weeks, terms not announced as the
+        usual ones, and what rests on either is marked provisional."""
+        known, school = calendar or WorkCalendar(), terms or TermCalendar()
+        guessed = known
+        if self.needs_calendar:
+            first, last = max(start, FIRST_DAY), min(end, LAST_DAY)
+            guessed = known.provisional(*range(first.year - 1, last.year + 2))
         return [
-            Planned(p.on, p.nominal, self.needs_calendar and not (known.knows(p.on) and known.knows(p.nominal)))
-            for p in self._planned(start, end, guessed)
+            recurrence_dates.finished(self, on, name, known, school)
+            for on, name in recurrence_dates.planned(self, start, end, guessed, school)
         ]
 
-    def _planned(self, start: date, end: date, calendar: WorkCalendar) -> list[Planned]:
-        if end < start:
-            return []
-        moves = self.on_holiday in (OnHoliday.NEXT, OnHoliday.PREVIOUS)
-        margin = _MOVED_AT_MOST if moves else timedelta(0)
-        found: dict[date, Planned] = {}
-        for day in self._days(start - margin, end + margin, calendar):
-            # Dates that moving cannot bring into the window are not looked up: their year may be unknown.
-            if moves and not self._may_reach(day, start, end):
-                continue
-            on = self._moved(day, calendar)
-            # Two dates may be moved onto one working day; that day is one date.
-            if on is not None and start <= on <= end and on not in found:
-                found[on] = Planned(on, self._name_of(day))
-        return [found[on] for on in sorted(found)]
-
-    def _name_of(self, day: date) -> date:
-        """What names the date for ever: for a working day the edge of its month, as the day itself may still move."""
-        if self.workday is None:
-            return day
-        if self.workday > 0:
-            return day.replace(day=1)
-        return day.replace(day=month_calendar.monthrange(day.year, day.month)[1])
-
-    def _may_reach(self, nominal: date, start: date, end: date) -> bool:
-        if self.on_holiday is OnHoliday.NEXT:
-            return nominal <= end
-        return nominal >= start
-
-    def _moved(self, day: date, calendar: WorkCalendar) -> date | None:
-        if self.on_holiday is OnHoliday.KEEP or calendar.is_workday(day):
-            return day
-        if self.on_holiday is OnHoliday.NEXT:
-            return calendar.next_workday(day)
-        return calendar.previous_workday(day) if self.on_holiday is OnHoliday.PREVIOUS else None
-
-    def _days(self, start: date, end: date, calendar: WorkCalendar) -> Iterator[date]:
-        last = min(end, self.until) if self.until is not None else end
-        if last < self.start:
-            return
-        if self.freq in (Freq.DAILY, Freq.WEEKLY):
-            yield from self._short(max(start, self.start), last)
-            return
-        for month in self._months(start, last):
-            day = self._day_of(month, calendar, max(start, self.start), last)
-            if day is not None and max(start, self.start) <= day <= last:
-                yield day
-
-    def _short(self, start: date, end: date) -> Iterator[date]:
-        weekly = self.freq is Freq.WEEKLY
-        rule = rrule.rrule(
-            rrule.WEEKLY if weekly else rrule.DAILY,
-            dtstart=_midnight(self.start),
-            interval=self.interval,
-            byweekday=[WEEKDAYS[w] for w in self.weekdays] if self.weekdays else None,
-            wkst=rrule.MO,
-        )
-        for moment in rule.between(_midnight(start), _midnight(end), inc=True):
-            yield moment.date()
-
-    def _months(self, start: date, end: date) -> Iterator[date]:
-        """The first days of the months in which the rule has a date."""
-        first = self.start.replace(day=1)
-        yearly = self.freq is Freq.YEARLY
-        rule = rrule.rrule(
-            rrule.YEARLY if yearly else rrule.MONTHLY,
-            dtstart=_midnight(first.replace(month=1) if yearly else first),
-            interval=self.interval,
-            bymonth=(self.months or (self.start.month,)) if yearly else None,
-            bymonthday=1,
-        )
-        for moment in rule.between(_midnight(start.replace(day=1)), _midnight(end), inc=True):
-            yield moment.date()
-
-    def _day_of(self, month: date, calendar: WorkCalendar, start: date, end: date) -> date | None:
-        length = month_calendar.monthrange(month.year, month.month)[1]
-        if self.workday is not None:
-            # A month outside the window is not computed: its year may not be announced.
-            if month.replace(day=length) < start or month > end:
-                return None
-            if self.workday > 0:
-                return calendar.add_workdays(month - timedelta(days=1), self.workday)
-            return calendar.add_workdays(month.replace(day=length) + timedelta(days=1), self.workday)
-        if self.nth is not None:
-            rule = rrule.rrule(
-                rrule.MONTHLY, dtstart=_midnight(month), byweekday=WEEKDAYS[self.weekdays[0]](self.nth), count=1
-            )
-            return rule[0].date()
-        wanted = self.start.day if self.day is None else self.day
-        return month.replace(day=length if wanted == -1 else min(wanted, length))
+    def upcoming(
+        self,
+        after: date,
+        count: int = 5,
+        *,
+        last: date | None = None,
+        calendar: WorkCalendar | None = None,
+        terms: TermCalendar | None = None,
+    ) -> list[Planned]:
+        """The first `count` dates from `after` on, none after `last`; fewer where the rule ends before."""
+        after, last = max(after, FIRST_DAY), min(last or LAST_DAY, LAST_DAY)
+        years = 2
+        while True:
+            end = min(last, after + timedelta(days=366 * years)) if after.year + years < LAST_DAY.year else last
+            found = self.planned(after, end, calendar, terms)
+            if len(found) >= count or end >= last or years > 64:
+                return found[:count]
+            years *= 2
 
     def to_json(self) -> dict[str, Any]:
         """As a row keeps it; what is not said is left out."""
         data: dict[str, Any] = {"freq": self.freq.value, "start": self.start.isoformat()}
         if self.interval != 1:
             data["interval"] = self.interval
-        for name in ("day", "nth", "workday"):
+        for name in ("day", "nth", "workday", "week", "before"):
             if getattr(self, name) is not None:
                 data[name] = getattr(self, name)
-        for name in ("weekdays", "months"):
+        for name in ("weekdays", "months", "terms"):
             if getattr(self, name):
                 data[name] = list(getattr(self, name))
+        if self.season is not None:
+            data["season"] = "{:02d}-{:02d}".format(*self.season)
+        if self.before_workdays:
+            data["before_workdays"] = True
         if self.until is not None:
             data["until"] = self.until.isoformat()
         if self.on_holiday is not OnHoliday.KEEP:
             data["on_holiday"] = self.on_holiday.value
+        if self.on_break is not OnBreak.KEEP:
+            data["on_break"] = self.on_break.value
+        if self.dates:
+            data["dates"] = [day.isoformat() for day in self.dates]
         return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """What `to_json` wrote; anything else is refused (`bad_recurrence`)."""
-        names = {"freq", "start", "interval", "day", "weekdays", "nth", "workday", "months", "until", "on_holiday"}
         try:
-            if set(data) - names:
+            if set(data) - _NAMES:
                 raise ValueError
+            workdays = data.get("before_workdays", False)
+            if not isinstance(workdays, bool):
+                raise ValueError("before_workdays")
             return cls(
                 freq=Freq(data["freq"]),
                 start=date.fromisoformat(data["start"]),
@@ -246,6 +233,13 @@ class Recurrence:
                 months=tuple(_whole(m) for m in data.get("months", ())),
                 until=date.fromisoformat(data["until"]) if data.get("until") else None,
                 on_holiday=OnHoliday(data.get("on_holiday", "keep")),
+                on_break=OnBreak(data.get("on_break", "keep")),
+                season=month_and_day(data["season"]) if data.get("season") else None,
+                before=_maybe(data.get("before")),
+                before_workdays=workdays,
+                week=_maybe(data.get("week")),
+                terms=tuple(_whole(n) for n in data.get("terms", ())),
+                dates=tuple(date.fromisoformat(day) for day in data.get("dates", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Invalid(
@@ -254,13 +248,22 @@ class Recurrence:
 
     def words(self, lang: str = "zh") -> str:
         """The rule in words: `每 2 个月的最后一个工作日`."""
-        if self.until == self.start:
-            return "once only" if lang.startswith("en") else "仅一次"
-        return _english(self) if lang.startswith("en") else _chinese(self)
+        return recurrence_words.english(self) if lang.startswith("en") else recurrence_words.chinese(self)
 
 
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day)  # noqa: DTZ001 - rrule counts calendar days, not moments
+_NAMES = frozenset(Recurrence.__dataclass_fields__)
+
+
+def month_and_day(text: str) -> tuple[int, int]:
+    """`06-15` as month and day; ValueError where it is none."""
+    month, _dash, day = text.partition("-")
+    if not (month.isascii() and month.isdecimal() and day.isascii() and day.isdecimal() and len(text) <= 5):
+        raise ValueError("season")
+    return int(month), int(day)
+
+
+def _once(values: tuple[int, ...], low: int, high: int) -> bool:
+    return len(set(values)) == len(values) and all(low <= value <= high for value in values)
 
 
 def _whole(value: Any) -> int:
@@ -271,74 +274,3 @@ def _whole(value: Any) -> int:
 
 def _maybe(value: Any) -> int | None:
     return None if value is None else _whole(value)
-
-
-def _chinese(rule: Recurrence) -> str:
-    every = "每" if rule.interval == 1 else f"每 {rule.interval} "
-    unit = {
-        Freq.DAILY: "天",
-        Freq.WEEKLY: "周",
-        Freq.MONTHLY: "月" if rule.interval == 1 else "个月",
-        Freq.YEARLY: "年",
-    }
-    text = every + unit[rule.freq]
-    if rule.freq is Freq.WEEKLY:
-        days = rule.weekdays or (rule.start.weekday(),)
-        text += "、".join(f"星期{_ZH_DAYS[w]}" for w in sorted(days))
-    elif rule.freq in (Freq.MONTHLY, Freq.YEARLY):
-        if rule.freq is Freq.YEARLY:
-            text += "、".join(f"{m}月" for m in sorted(rule.months or (rule.start.month,)))
-        text += ("的" if rule.nth is not None or rule.workday is not None else "") + _chinese_day(rule)
-    if rule.on_holiday is not OnHoliday.KEEP:
-        text += f"，遇休息日{rule.on_holiday.zh}"
-    return text + (f"，到 {rule.until.isoformat()} 为止" if rule.until else "")
-
-
-def _chinese_day(rule: Recurrence) -> str:
-    if rule.workday is not None:
-        return _chinese_nth(rule.workday) + "工作日"
-    if rule.nth is not None:
-        return _chinese_nth(rule.nth) + f"星期{_ZH_DAYS[rule.weekdays[0]]}"
-    wanted = rule.start.day if rule.day is None else rule.day
-    if wanted == -1:
-        return "最后一天"
-    return f"{wanted}日" + ("（没有这一天的月份取月末）" if wanted > 28 else "")
-
-
-def _chinese_nth(n: int) -> str:
-    if n > 0:
-        return f"第 {n} 个"
-    return "最后一个" if n == -1 else f"倒数第 {-n} 个"
-
-
-def _english(rule: Recurrence) -> str:
-    every = f"every {rule.freq.en}" if rule.interval == 1 else f"every {rule.interval} {rule.freq.en}s"
-    text = every
-    if rule.freq is Freq.WEEKLY:
-        days = rule.weekdays or (rule.start.weekday(),)
-        text += " on " + " and ".join(_EN_DAYS[w] for w in sorted(days))
-    elif rule.freq in (Freq.MONTHLY, Freq.YEARLY):
-        if rule.freq is Freq.YEARLY:
-            text += " in " + " and ".join(_EN_MONTHS[m - 1] for m in sorted(rule.months or (rule.start.month,)))
-        text += f" on {_english_day(rule)}"
-    if rule.on_holiday is not OnHoliday.KEEP:
-        text += f"; a day off is {rule.on_holiday.en}"
-    return text + (f", until {rule.until.isoformat()}" if rule.until else "")
-
-
-def _english_day(rule: Recurrence) -> str:
-    if rule.workday is not None:
-        return f"the {_english_nth(rule.workday)}working day"
-    if rule.nth is not None:
-        return f"the {_english_nth(rule.nth)}{_EN_DAYS[rule.weekdays[0]]}"
-    wanted = rule.start.day if rule.day is None else rule.day
-    if wanted == -1:
-        return "the last day"
-    return f"day {wanted}" + (" (the last day of shorter months)" if wanted > 28 else "")
-
-
-def _english_nth(n: int) -> str:
-    words = {1: "first", 2: "second", 3: "third", -1: "last"}
-    if n in words:
-        return f"{words[n]} "
-    return f"{n}th " if n > 0 else f"{-n}th last "

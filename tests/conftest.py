@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import flask
+import jinja2
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
@@ -37,6 +39,13 @@ DISTRICT = "120118000000"
 
 def pytest_report_header() -> list[str]:
     return [f"postgres: {'joined' if POSTGRES_URL else 'skipped (EMERGENCY_TEST_POSTGRES_URL is not set)'}"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A template is compiled once a test process rather than once an app: every test has an app of its own."""
+    cache = jinja2.FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+    flask.Flask.jinja_options = {"bytecode_cache": cache}
 
 
 @pytest.fixture
@@ -69,6 +78,18 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def _sqlite_engine(tmp_path_factory: pytest.TempPathFactory) -> sa.Engine:
+    """One engine a test process, so that a statement is compiled once; its file is a fresh copy for every test."""
+    engine = make_engine(f"sqlite:///{tmp_path_factory.mktemp('database') / 'test.db'}")
+
+    @sa.event.listens_for(engine, "connect")
+    def _without_waiting_for_the_disk(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA synchronous=OFF")
+
+    return engine
+
+
+@pytest.fixture(scope="session")
 def _postgres_engine(worker_id: str) -> Iterator[sa.Engine]:
     """One scratch database a test process, with the tables made once."""
     with scratch(POSTGRES_URL, worker_id) as engine:
@@ -86,13 +107,30 @@ def _backends() -> list[Any]:
     return ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)] if POSTGRES_URL else ["sqlite"]
 
 
+def database_files(engine: sa.Engine) -> list[Path]:
+    """What SQLite keeps on the disk: the database, what is not yet in it, and its index; nothing for PostgreSQL."""
+    if engine.dialect.name != "sqlite":
+        return []
+    path = Path(str(engine.url.database))
+    return sorted(path.parent.glob(f"{path.name}*"))
+
+
+def on_disk(database: Database) -> bytes:
+    """Every byte that the database of a test on SQLite has on the disk."""
+    found = b"".join(path.read_bytes() for path in database_files(database.engine))
+    assert found, "there is no file to look into"
+    return found
+
+
 @pytest.fixture(params=_backends())
-def db_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sa.Engine]:
+def db_engine(request: pytest.FixtureRequest) -> Iterator[sa.Engine]:
     """An empty database with every table: a SQLite file, and PostgreSQL too where one is given."""
     if request.param == "sqlite":
-        path = tmp_path / "test.db"
-        shutil.copy(request.getfixturevalue("_sqlite_template"), path)
-        engine = make_engine(f"sqlite:///{path}")
+        engine = request.getfixturevalue("_sqlite_engine")
+        for old in database_files(engine):
+            old.unlink()
+        shutil.copy(request.getfixturevalue("_sqlite_template"), str(engine.url.database))
+        engine.dispose()  # a thread that an earlier test left behind may have connected to the old file meanwhile
         yield engine
         engine.dispose()
         return

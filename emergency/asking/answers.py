@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from emergency.asking import lookup, subjects
 from emergency.asking.models import Answer, Link, Means, Question, QuestionState, QuestionStep, StepOutcome
-from emergency.asking.rules import LINK_TAKES_ANSWERS, PERSON, TAKES_ANSWERS, TRANSITIONS, AnswerOption, stands
+from emergency.asking.rules import LINK_TAKES_ANSWERS, PERSON, TAKES_ANSWERS, TIME, TRANSITIONS, AnswerOption, stands
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.people.contacts import service as contacts
@@ -26,6 +26,8 @@ from notify.models import BlockState, DeliveryBlock
 
 ANSWERED = journal.kind("question.answered", "登记答复", "Answer recorded", "answer", "means", "stands")
 NOTE_LENGTH = 500
+FURTHEST = timedelta(days=366)
+"""No other date is proposed further ahead."""
 
 
 class QuestionClosed(DomainError):
@@ -46,11 +48,13 @@ def answer(
     note: str | None = None,
     extra: Mapping[str, str] | None = None,
     link: Link | None = None,
+    proposed_at: datetime | None = None,
 ) -> Answer:
     """Record one answer. All are kept; the one given last by its original time stands.
 
     `at` is when it was given, which may lie before now (heard by radio, typed in later) but not before the question
-    or in the future. `extra` carries what the choice needs (`deputy_name`, `deputy_phone`, `reason`). The ladder stops.
+    or in the future. `extra` carries what the choice needs (`deputy_name`, `deputy_phone`, `reason`); `proposed_at` the
+    other time where one is proposed. The ladder stops. The same answer by the same link again is the same answer.
     """
     question = lookup.get(session, actor=None if link is not None else actor, question_id=question_id, lock=True)
     moment = now(session)
@@ -58,6 +62,11 @@ def answer(
     option = _option(question, answer)
     given = _given_at(question, at, moment)
     remark = _remark(option, note, extra, demanded=link is not None)
+    wanted = _proposed(option, proposed_at, moment, demanded=link is not None and means is Means.LINK)
+    if link is not None and means is Means.LINK:
+        same = _same(session, question, link, option.key, wanted, remark)
+        if same is not None:
+            return same
     record = Answer(
         id=new_id(),
         question_id=question.id,
@@ -67,6 +76,7 @@ def answer(
         recorded_at=moment,
         recorded_by=str(actor),
         link_id=link.id if link is not None else None,
+        proposed_at=wanted,
     )
     if remark:
         text = json.dumps(remark, ensure_ascii=False)
@@ -93,6 +103,35 @@ def answer_own(session: Session, *, actor: Actor, question_id: int, key: str) ->
     if actor.kind != "account" or question.account_id != actor.id:
         raise NotFound(N_("There is no such question, or it lies outside your area."))
     return answer(session, actor=actor, question_id=question_id, answer=key, means=Means.PAGE)
+
+
+def _proposed(
+    option: AnswerOption, proposed_at: datetime | None, moment: datetime, *, demanded: bool
+) -> datetime | None:
+    if option.needs != TIME:
+        return None
+    if proposed_at is None and demanded:
+        raise Invalid(
+            N_("Please write the day and the time that would suit you."), code="time_missing",
+            fields={"day": "required"},
+        )  # fmt: skip
+    if proposed_at is not None and not moment < proposed_at <= moment + FURTHEST:
+        raise Invalid(
+            N_("The proposed time must lie ahead, within a year."), code="bad_time", fields={"day": "out_of_range"}
+        )
+    return proposed_at
+
+
+def _same(
+    session: Session, question: Question, link: Link, key: str, wanted: datetime | None, remark: Mapping[str, str]
+) -> Answer | None:
+    """The standing answer, where this is its repetition: a button pressed twice, a page sent again."""
+    if question.answer_key != key or question.answer_id is None:
+        return None
+    standing = session.get(Answer, question.answer_id)
+    if standing is None or standing.link_id != link.id or standing.proposed_at != wanted:
+        return None
+    return standing if remark_of(session, standing) == remark else None
 
 
 def _check_takes(question: Question, moment: datetime, *, by_link: bool, said_before: bool) -> None:
@@ -210,6 +249,14 @@ def _close(session: Session, questions: Sequence[Question], actor: Actor, reason
     if questions:
         _stop_ladder(session, [question.id for question in questions], now(session))
     return len(questions)
+
+
+def close_these(session: Session, question_ids: Collection[int], *, actor: Actor, reason: str | None = None) -> int:
+    """Withdraw the named questions, as `close` does for all about a subject. Returns how many were still alive."""
+    questions = session.scalars(
+        sa.select(Question).where(Question.id.in_(question_ids), Question.state != QuestionState.CLOSED)
+    ).all()
+    return _close(session, questions, actor, reason)
 
 
 def reveal_remark(

@@ -160,7 +160,7 @@ def _later_steps(question: Question, ladder: Ladder, channels: Sequence[str] | N
     return [
         QuestionStep(
             id=new_id(), question_id=question.id, position=position, kind=rung.step, due_at=at,
-            channels=_list(rung.channels or channels),
+            channels=_list(rung.channels or channels), good_until=at + rung.good_for if rung.good_for else None,
         )
         for position, (rung, at) in enumerate(ladder.due(question.asked_at, question.due_at), start=1)
         if at < question.closes_at

@@ -62,7 +62,9 @@ def _do(session: Session, ids: Sequence[int], now: datetime) -> None:
     for step in steps:
         question = facts.questions[step.question_id]
         outcome = StepOutcome.NOT_NEEDED
-        if question.state is QuestionState.OPEN:
+        # After downtime what is too late is left out: reminders are never sent in a bunch.
+        step.missed = step.good_until is not None and now > step.good_until
+        if question.state is QuestionState.OPEN and not step.missed:
             try:
                 with session.begin_nested():
                     outcome = _one(session, question, step, facts, now)

@@ -8,8 +8,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from emergency.asking import moments
 from emergency.asking.models import QuestionState, ReplyWhy
-from emergency.asking.rules import PERSON, AnswerOption
+from emergency.asking.rules import PERSON, TIME, AnswerOption
 
 LETTERS = "ABCDEF"
 """What the questions of an asking-back are called."""
@@ -24,6 +25,7 @@ _EDGES = " \t\r\n。.！!,，、;；:：~～\"'“”‘’()[]【】<>#*"
 _BETWEEN = r"[\s,，、.。:：;；\-]*"
 _NUMBER = re.compile(rf"(?:选择|选|回复|回|按)?{_BETWEEN}([1-9一二三四五六])(?:号)?")
 _LEAD = re.compile(r"([1-9一二三四五六])([\s,，、.。:：;；]*)(\D.*)", re.DOTALL)
+_DATED = re.compile(r"([1-9一二三四五六])[\s,，、。:：;；]+(\d.*)", re.DOTALL)
 _MEASURES = "天日月年号点时个人次位名分秒岁周块元米"
 _BARE_DIGIT = re.compile(r"(?<!\d)[1-6](?![\d月日号点时:天个])")
 _DOUBT = ("还是", "或", "不对", "改成", "更正", "?", "吗", "错")
@@ -102,10 +104,11 @@ def words(option: AnswerOption) -> frozenset[str]:
     return names(option) | {plain(word) for word in option.words}
 
 
-def choose(text: str, options: Sequence[AnswerOption]) -> Choice | None:
+def choose(text: str, options: Sequence[AnswerOption], at: datetime | None = None) -> Choice | None:
     """The choice that a reply means: its number, its word, both if they agree; or None where a person must read it.
 
-    After a choice that wants a reason, further words are the reason. Nothing is taken out of the middle of a sentence.
+    After a choice that wants a reason, further words are the reason; after one that proposes another date they are the
+    date (said at `at`). Nothing is taken out of the middle of a sentence.
     """
     said = plain(text)
     if not said:
@@ -116,6 +119,11 @@ def choose(text: str, options: Sequence[AnswerOption]) -> Choice | None:
     exact = [option for option in options if said in words(option)]
     if exact:
         return Choice(exact[0]) if len(exact) == 1 else None
+    dated = _DATED.fullmatch(said)
+    if dated is not None and at is not None:
+        named = _numbered(dated[1], options)
+        if named is not None and named.option.needs == TIME and moments.parse(dated[2], at) is not None:
+            return Choice(named.option, dated[2])
     lead = _LEAD.fullmatch(said)
     if lead is not None:
         first = _numbered(lead[1], options)
@@ -123,7 +131,7 @@ def choose(text: str, options: Sequence[AnswerOption]) -> Choice | None:
             return None
         if not lead[2] and lead[3].strip(_EDGES) not in words(first.option):
             return None
-        return _with_rest(first.option, lead[3], options)
+        return _with_rest(first.option, lead[3], options, at)
     found = {
         option.key: (option, said[len(word) :])
         for option in options
@@ -133,7 +141,7 @@ def choose(text: str, options: Sequence[AnswerOption]) -> Choice | None:
     if len(found) != 1:
         return None
     option, rest = next(iter(found.values()))
-    return _with_rest(option, rest, options) if option.needs == "reason" else None
+    return _with_rest(option, rest, options, at) if option.needs in ("reason", TIME) else None
 
 
 def _numbered(digit: str, options: Sequence[AnswerOption]) -> Choice | None:
@@ -141,14 +149,18 @@ def _numbered(digit: str, options: Sequence[AnswerOption]) -> Choice | None:
     return Choice(options[number - 1]) if number <= len(options) else None
 
 
-def _with_rest(option: AnswerOption, rest: str, options: Sequence[AnswerOption]) -> Choice | None:
+def _with_rest(
+    option: AnswerOption, rest: str, options: Sequence[AnswerOption], at: datetime | None = None
+) -> Choice | None:
     rest = rest.strip(_EDGES)
     if not rest or rest in words(option):
         return Choice(option)
+    if option.needs == TIME and at is not None and moments.parse(rest, at) is not None:
+        return Choice(option, rest)
     others = {word for other in options if other != option for word in words(other)}
     own = words(option)
     contradicted = any(len(word) > 1 and word in rest and not any(word in mine for mine in own) for word in others)
-    if option.needs != "reason" or rest in others or contradicted or _BARE_DIGIT.search(rest):
+    if option.needs not in ("reason", TIME) or rest in others or contradicted or _BARE_DIGIT.search(rest):
         return None
     return None if any(doubt in rest for doubt in _DOUBT) else Choice(option, rest)
 
@@ -209,7 +221,7 @@ def judge(
     if len(by_name) == 1 and by_name[0] in live and not said.isdecimal():
         return _settled(by_name, words_left, at)
     # What chooses nothing in any of them is not asked back about: a person reads it.
-    chosen = any(choose(words_left, one.options) is not None for one in meant + rivals)
+    chosen = any(choose(words_left, one.options, at) is not None for one in meant + rivals)
     why = ReplyWhy.AMBIGUOUS if chosen else ReplyWhy.UNCLEAR
     return Verdict(why=why, candidates=tuple(one.question_id for one in meant + rivals))
 
@@ -240,7 +252,7 @@ def _settled(meant: Sequence[Asked], text: str, at: datetime) -> Verdict:
         return Verdict(why=ReplyWhy.COURTESY if is_courtesy(text) else ReplyWhy.NO_QUESTION)
     if len(live) > 1:
         return Verdict(why=ReplyWhy.AMBIGUOUS, candidates=ids)
-    choice = choose(text, live[0].options)
+    choice = choose(text, live[0].options, at)
     if choice is None and is_courtesy(text) and live[0].state is QuestionState.ANSWERED:
         return Verdict(why=ReplyWhy.COURTESY, candidates=ids)
     if choice is None:

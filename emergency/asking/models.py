@@ -25,7 +25,7 @@ class QuestionState(LabelledEnum):
 class Means(LabelledEnum):
     """How an answer reached us."""
 
-    LINK = "link", "短信链接", "Link in the message"
+    LINK = "link", "网页链接", "Link to a page"
     SMS = "sms", "短信回复", "Text reply"
     KEY = "key", "电话按键", "Key pressed in a call"
     PHONE = "phone", "电话", "Telephone"
@@ -125,6 +125,8 @@ class Answer(Base):
     recorded_at: Mapped[datetime]
     recorded_by: Mapped[str] = mapped_column(sa.String(60))
     link_id: Mapped[int | None]
+    proposed_at: Mapped[datetime | None]
+    """The other time that was proposed with it."""
     note_sealed: Mapped[bytes | None]
     """Reason, deputy's name and number, remark: JSON, sealed."""
 
@@ -147,6 +149,24 @@ class Link(Base):
     contact_id: Mapped[int]
     step_id: Mapped[int | None]
     created_at: Mapped[datetime]
+    shown_by: Mapped[str | None] = mapped_column(sa.String(60))
+    """Who showed it as a QR code or read out its short code; empty where it left in a message."""
+
+
+class ShortCode(Base):
+    """The one living code of a question that can be read out on the telephone. Only its digest is here."""
+
+    __tablename__ = "question_code"
+    __table_args__ = (sa.UniqueConstraint("code_digest", name="uq_question_code_digest"),)
+
+    question_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("question.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    code_digest: Mapped[bytes] = mapped_column(sa.LargeBinary(32))
+    recipient: Mapped[str] = mapped_column(sa.String(60))
+    contact_id: Mapped[int]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(sa.String(60))
 
 
 class QuestionStep(Base):
@@ -170,8 +190,12 @@ class QuestionStep(Base):
     kind: Mapped[StepKind] = mapped_column(enum_type(StepKind, name="kind"))
     channels: Mapped[list[str] | None]
     due_at: Mapped[datetime]
+    good_until: Mapped[datetime | None]
+    """Later than this it is left out rather than made up for; empty: it is done however late."""
     claimed_at: Mapped[datetime | None]
     done_at: Mapped[datetime | None]
+    missed: Mapped[bool] = mapped_column(default=False)
+    """Its time passed while nobody could do it."""
     outcome: Mapped[StepOutcome | None] = mapped_column(enum_type(StepOutcome, name="outcome"))
     recipient: Mapped[str | None] = mapped_column(sa.String(60))
     contact_id: Mapped[int | None]

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from emergency.asking import answers, asking_back, matching, senders, sending
+from emergency.asking import answers, asking_back, matching, moments, senders, sending
 from emergency.asking.matching import Asked, Choice, Verdict
 from emergency.asking.models import Answer, Link, Means, Question, QuestionStep, Reply, ReplyState, ReplyWhy
-from emergency.asking.rules import AnswerOption
+from emergency.asking.rules import TIME, AnswerOption
 from emergency.http.actor import SYSTEM, Actor
 from emergency.people.contacts import service as contacts
 from emergency.people.contacts.models import Contact, OptMeans
@@ -167,6 +167,10 @@ def _facts(question: Question, link: Link) -> Asked:
 def _count(session: Session, row: tuple[Question, Link], choice: Choice, heard: _Heard) -> Answer | None:
     question, link = row
     extra = {"reason": "other"} if choice.option.needs == "reason" else {}
+    # “改期 11月30日下午2点” names a moment; what is less plain stays as words for the planner.
+    proposed_at = moments.parse(choice.rest, heard.at) if choice.option.needs == TIME and choice.rest else None
+    if proposed_at is not None and proposed_at <= now(session):
+        proposed_at = None
     try:
         with session.begin_nested():
             return answers.answer(
@@ -180,6 +184,7 @@ def _count(session: Session, row: tuple[Question, Link], choice: Choice, heard: 
                 note=choice.rest or None,
                 extra=extra,
                 link=link,
+                proposed_at=proposed_at,
             )
     except DomainError as error:
         # Somebody closed the question a moment ago: what was said is kept, a person decides.

@@ -24,7 +24,9 @@ LINK_TAKES_ANSWERS = frozenset({Q.OPEN, Q.ANSWERED})
 CLOSES_AFTER = timedelta(hours=24)
 PERSON = ("deputy", "successor")
 """What a name and a number come with: who answers this once, or who holds the post from now on."""
-NEEDS = ("", *PERSON, "reason")
+TIME = "time"
+"""What another date is proposed with: a day and a time of day, and why."""
+NEEDS = ("", *PERSON, "reason", TIME)
 REASONS = {
     "ill": ("身体不行", "Not well"),
     "away": ("人在外地", "Out of town"),
@@ -36,9 +38,9 @@ MAX_ANSWERS = 6
 
 @dataclass(frozen=True)
 class AnswerOption:
-    """One choice. `needs` asks for more with it: name and number of `deputy` or `successor`, or a `reason`.
+    """One choice. `needs` asks for more with it: name and number of `deputy` or `successor`, a `reason`, or a `time`.
 
-    `words` are what a text reply may say instead of its number or its name, for this question and no other.
+    `spoken` says whether a call offers it: what a key alone cannot say is left to the other ways. `words` are what a text reply may say instead of its number or its name, for this question and no other.
     """
 
     key: str
@@ -46,6 +48,7 @@ class AnswerOption:
     en: str = ""
     needs: str = ""
     words: tuple[str, ...] = ()
+    spoken: bool = True
 
     def label(self, language: str = "zh") -> str:
         """The words on the button."""
@@ -54,12 +57,16 @@ class AnswerOption:
     def to_json(self) -> dict[str, Any]:
         """As `Question.answers` keeps it."""
         kept: dict[str, Any] = {"key": self.key, "zh": self.zh, "en": self.en, "needs": self.needs}
-        return kept | ({"words": list(self.words)} if self.words else {})
+        kept |= {"words": list(self.words)} if self.words else {}
+        return kept if self.spoken else kept | {"spoken": False}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> AnswerOption:
         """From `Question.answers`."""
-        return cls(data["key"], data["zh"], data.get("en", ""), data.get("needs", ""), tuple(data.get("words", ())))
+        words = tuple(data.get("words", ()))
+        return cls(
+            data["key"], data["zh"], data.get("en", ""), data.get("needs", ""), words, bool(data.get("spoken", True))
+        )
 
 
 Step = StepKind
@@ -76,6 +83,8 @@ class Rung:
     after: timedelta = timedelta(0)
     before_due: timedelta | None = None
     channels: tuple[str, ...] = ()
+    good_for: timedelta | None = None
+    """So late it may still be done; later it is left out and recorded as missed. None: however late."""
 
     def at(self, asked_at: datetime, due_at: datetime) -> datetime:
         """When the step is due; never before the question was asked."""

@@ -127,7 +127,8 @@ def words(
     if not two_way and not spoken:
         return messages.render("question_by_link", language, **fields)
     between = ", " if language == "en" else "，"
-    listed = _literal(between.join(f"{n} {option.label(language)}" for n, option in enumerate(choices, start=1)))
+    offered = [(n, option) for n, option in enumerate(choices, start=1) if option.spoken or not spoken]
+    listed = _literal(between.join(f"{n} {option.label(language)}" for n, option in offered))
     if spoken:
         del fields["link"]
         return messages.render("question_spoken", language, **fields, choices=listed)

@@ -8,6 +8,7 @@ from emergency.asking.answers import (
     answer,
     answer_own,
     close,
+    close_these,
     remark_of,
     reveal_remark,
     withdraw,
@@ -29,6 +30,8 @@ from emergency.asking.lookup import (
 from emergency.asking.models import Means
 from emergency.asking.replies import ReplyDesk
 from emergency.asking.rules import AnswerOption, Ladder, Rung, Step
+from emergency.asking.sending import Target, config_of, holders, roads, words
+from emergency.asking.showing import Shown, enter, show
 from emergency.asking.sorting import (
     Revealed,
     assignable,
@@ -58,7 +61,9 @@ __all__ = [
     "ReplyDesk",
     "Revealed",
     "Rung",
+    "Shown",
     "Step",
+    "Target",
     "Waiting",
     "actor_names",
     "answer",
@@ -73,13 +78,17 @@ __all__ = [
     "at_the_door",
     "by_token",
     "close",
+    "close_these",
+    "config_of",
     "count_open",
     "counts",
     "describe",
     "dismiss_courtesies",
     "dismiss_reply",
+    "enter",
     "get",
     "get_reply",
+    "holders",
     "late_replies",
     "may_be_wrong",
     "open_questions",
@@ -90,9 +99,12 @@ __all__ = [
     "replies",
     "reveal_remark",
     "reveal_reply",
+    "roads",
+    "show",
     "steps_of",
     "use_reply",
     "waiting",
     "withdraw",
+    "words",
     "wrong_number",
 ]

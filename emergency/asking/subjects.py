@@ -21,6 +21,8 @@ class Described:
 Describe = Callable[[Session, Sequence[int]], Mapping[int, Described]]
 OnAnswer = Callable[[Session, Question, Answer], None]
 OnUnanswered = Callable[[Session, Question], None]
+Aftermath = Callable[[Session, Question], tuple[str, Mapping[str, str]] | None]
+"""Why a question is over, for whoever opens its link: a sentence to be translated, and its named fields."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Subject:
     describe: Describe | None
     on_answer: OnAnswer | None
     on_unanswered: OnUnanswered | None
+    aftermath: Aftermath | None = None
 
 
 _SUBJECTS: dict[str, Subject] = {}
@@ -40,13 +43,21 @@ def register_subject(
     describe: Describe | None = None,
     on_answer: OnAnswer | None = None,
     on_unanswered: OnUnanswered | None = None,
+    aftermath: Aftermath | None = None,
 ) -> None:
     """Speak for the subjects of one kind.
 
     `describe(session, ids)` names them, many at once; `on_answer(session, question, answer)` hears each answer that
-    comes to stand, in the transaction that records it; `on_unanswered(session, question)` hears that nobody answered.
+    comes to stand, in the transaction that records it; `on_unanswered(session, question)` hears that nobody answered;
+    `aftermath(session, question)` says why a question is over, where its link should tell.
     """
-    _SUBJECTS[kind] = Subject(describe, on_answer, on_unanswered)
+    _SUBJECTS[kind] = Subject(describe, on_answer, on_unanswered, aftermath)
+
+
+def aftermath(session: Session, question: Question) -> tuple[str, Mapping[str, str]] | None:
+    """Why a question is over, in the words of its subject's room; None where it has none."""
+    subject = _SUBJECTS.get(question.subject_kind)
+    return subject.aftermath(session, question) if subject is not None and subject.aftermath is not None else None
 
 
 def answered(session: Session, question: Question, answer: Answer) -> None:

@@ -1,7 +1,10 @@
-"""drills due | overdue."""
+"""drills due | overdue, and what the modules drill_*.py beside this one add."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,7 +28,10 @@ HEADINGS = {
 
 
 def register(cli: click.Group) -> None:
-    """Add the commands."""
+    """Add the commands; each module of this package that is named drill_* adds its own to the group."""
+    for module in sorted(found.name for found in pkgutil.iter_modules([str(Path(__file__).parent)])):
+        if module.startswith("drill_"):
+            importlib.import_module(f"{__package__}.{module}").register(drills)
     cli.add_command(drills)
 
 

@@ -4,14 +4,49 @@ from __future__ import annotations
 
 from typing import Any
 
-from emergency.drills import service
-from emergency.drills.models import Answered, DrillKind, Form, OccurrenceState
+import marshmallow as ma
+
+from emergency.drills import (
+    api_confirming,
+    api_day,
+    api_feeds,
+    api_learning,
+    api_programmes,
+    api_rules,
+    api_year,
+    service,
+)
+from emergency.drills.models import Answered, Content, DrillKind, Form, OccurrenceState, Purpose
 from emergency.drills.queries import Row
-from emergency.http.api import Blueprint, CursorArgs, EnumValue, MethodView, Moment, Page, Schema, fields, page_of
+from emergency.http.api import (
+    Blueprint,
+    CursorArgs,
+    EnumValue,
+    MethodView,
+    Moment,
+    Page,
+    Schema,
+    fields,
+    idempotent,
+    page_of,
+)
 from emergency.http.permissions import Permission, requires
 from emergency.http.request import current_actor, session
+from kernel.clock import BEIJING
+from scheduler.recurrence import Recurrence
 
 blueprint = Blueprint("api_drills", __name__, url_prefix="/api/v1/drills", description="Drills")
+BLUEPRINTS = [
+    blueprint,
+    api_feeds.blueprint,
+    api_programmes.blueprint,
+    api_confirming.blueprint,
+    api_day.blueprint,
+    *api_rules.BLUEPRINTS,
+    api_learning.blueprint,
+    api_year.blueprint,
+]
+RECORD_ID = ma.validate.Range(min=1, max=2**53)
 
 
 class DrillOut(Schema):
@@ -61,6 +96,25 @@ class DrillWholeOut(DrillOut):
     record = fields.Nested(DrillRecordOut, allow_none=True)
 
 
+class DrillIn(Schema):
+    """One drill that does not come again; what does is a programme."""
+
+    title = fields.String(required=True, validate=ma.validate.Length(min=1, max=150))
+    kind = EnumValue(DrillKind, required=True)
+    form = EnumValue(Form, required=True)
+    content = EnumValue(Content)
+    purpose = EnumValue(Purpose)
+    division_code = fields.String(required=True, validate=ma.validate.Length(equal=12))
+    unit_id = fields.Integer(allow_none=True, validate=RECORD_ID)
+    starts_at = Moment(required=True)
+    duration_minutes = fields.Integer(validate=ma.validate.Range(min=1, max=1440))
+    target_seconds = fields.Integer(allow_none=True, validate=ma.validate.Range(min=1, max=86_400))
+    place = fields.String(validate=ma.validate.Length(max=100))
+    plan_id = fields.Integer(allow_none=True, validate=RECORD_ID)
+    post_ids = fields.List(fields.Integer(validate=RECORD_ID), validate=ma.validate.Length(max=100))
+    rule_ids = fields.List(fields.Integer(validate=RECORD_ID), validate=ma.validate.Length(max=100))
+
+
 class DrillArgs(CursorArgs):
     """The query of the list."""
 
@@ -80,6 +134,14 @@ def _drill(row: Row) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _whole(occurrence_id: int) -> dict[str, Any]:
+    whole = service.get(session(), actor=current_actor(), occurrence_id=occurrence_id)
+    return _drill(whole.row) | {
+        "form": whole.programme.form, "place": whole.programme.place, "invitations": whole.invitations,
+        "record": whole.record,
+    }  # fmt: skip
+
+
 @blueprint.route("")
 class Drills(MethodView):
     """Drills."""
@@ -91,6 +153,18 @@ class Drills(MethodView):
         """The dates of drills within the token's area."""
         return service.list_occurrences(session(), actor=current_actor(), **args).map(_drill)
 
+    @requires(Permission.DRILLS_EDIT)
+    @idempotent
+    @blueprint.arguments(DrillIn)
+    @blueprint.response(201, DrillWholeOut)
+    def post(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Enter one drill at one time, within 13 months; nobody is asked by this."""
+        starts_at = data.pop("starts_at")
+        local = starts_at.astimezone(BEIJING)
+        facts = service.NewProgramme(**data, recurrence=Recurrence.listed([local.date()]), start_time=local.time())
+        made = service.plan_once(session(), actor=current_actor(), starts_at=starts_at, facts=facts)
+        return _whole(made.id)
+
 
 @blueprint.route("/<int:occurrence_id>")
 class Drill(MethodView):
@@ -100,10 +174,4 @@ class Drill(MethodView):
     @blueprint.response(200, DrillWholeOut)
     def get(self, occurrence_id: int) -> dict[str, Any]:
         """One date with its invitations and its record."""
-        whole = service.get(session(), actor=current_actor(), occurrence_id=occurrence_id)
-        return _drill(whole.row) | {
-            "form": whole.programme.form,
-            "place": whole.programme.place,
-            "invitations": whole.invitations,
-            "record": whole.record,
-        }
+        return _whole(occurrence_id)

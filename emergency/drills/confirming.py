@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from emergency import messages
 from emergency.asking import service as asking
 from emergency.asking.models import Answer, Question
-from emergency.drills import rules
+from emergency.drills import confirming_rules, rules, wishes
+from emergency.drills.confirming_models import DrillNotice, NoticeKind
 from emergency.drills.models import Answered, Invitation, Occurrence, OccurrenceState, Programme, ProgrammePost
 from emergency.drills.planning import get_occurrence_for_change
 from emergency.http.actor import Actor
@@ -20,63 +21,78 @@ from emergency.people.posts import service as posts
 from emergency.people.posts.models import Duty
 from kernel.clock import BEIJING
 from kernel.db import now, touch
-from kernel.errors import N_, Conflict, Invalid
+from kernel.errors import N_, Conflict, Invalid, NotFound
 from kernel.ids import new_id
 from kernel.states import transition
 
 SUBJECT = "drill_occurrence"
 QUESTION_KIND = "drill.confirm"
 DEPUTY = "deputy"
+# The first two stand large on the page and are keys 1 and 2 of a call; what a key cannot say a call does not offer.
 ANSWERS = (
-    asking.AnswerOption("yes", "参加", "We take part", words=("是", "是的", "能", "能参加", "可以", "yes")),
-    asking.AnswerOption(DEPUTY, "派人代替", "Somebody comes instead of me", "deputy", ("代替", "派人")),
+    asking.AnswerOption("yes", "能参加", "We take part", words=("参加", "是", "是的", "能", "可以", "yes")),
     asking.AnswerOption("no", "不能参加", "We cannot", "reason", ("不能", "不参加", "参加不了", "no")),
-    asking.AnswerOption("other", "建议改期", "Another date", "reason", ("改期",)),
+    asking.AnswerOption(DEPUTY, "派人代替", "Somebody comes instead of me", "deputy", ("代替", "派人"), spoken=False),
+    asking.AnswerOption("other", "建议改期", "Another date", "time", ("改期", "改到", "改在"), spoken=False),
 )
+WORDS = {option.key: option.zh for option in ANSWERS}
 _ZH_DAYS = "一二三四五六日"
-LATEST_ANSWER = timedelta(days=1)
-"""An answer is wanted a day before the drill; within the last two days, by half of the time that is left."""
+MOST_ASKED = 500
 
 
-def _text(occurrence: Occurrence, place: str) -> str:
-    at = occurrence.starts_at.astimezone(BEIJING)
-    when = f"{at.month}月{at.day}日（周{_ZH_DAYS[at.weekday()]}）{at:%H:%M}"
+def when(moment: datetime) -> str:
+    """`11月30日（周一）09:00`, as messages say it."""
+    at = moment.astimezone(BEIJING)
+    return f"{at.month}月{at.day}日（周{_ZH_DAYS[at.weekday()]}）{at:%H:%M}"
+
+
+def invitation_text(occurrence: Occurrence, place: str) -> str:
+    """The words of the first question."""
+    fields = {"title": occurrence.title, "when": when(occurrence.starts_at)}
     if place:
-        return messages.render("drill_invitation_at", title=occurrence.title, when=when, place=place)
-    return messages.render("drill_invitation", title=occurrence.title, when=when)
+        return messages.render("drill_invitation_at", **fields, place=place)
+    return messages.render("drill_invitation", **fields)
 
 
-def invite(session: Session, *, actor: Actor, occurrence_id: int, post_ids: Sequence[int] | None = None) -> int:
-    """Ask the programme's posts (or those named) by a Notice; who was asked already is not asked again."""
+def posts_asked(session: Session, programme_id: int) -> list[int]:
+    """The posts that a programme asks."""
+    return list(
+        session.scalars(
+            sa.select(ProgrammePost.post_id)
+            .where(ProgrammePost.programme_id == programme_id)
+            .order_by(ProgrammePost.post_id)
+            .limit(MOST_ASKED)
+        )
+    )
+
+
+def invite(
+    session: Session,
+    *,
+    actor: Actor,
+    occurrence_id: int,
+    post_ids: Sequence[int] | None = None,
+    call: bool = False,
+) -> int:
+    """Ask the programme's posts (or those named) by a Notice; who was asked already is not asked again.
+
+    With `call` they are called instead of sent a text. Returns how many were asked.
+    """
     actor.require(Permission.DRILLS_EDIT)
     occurrence = get_occurrence_for_change(session, actor=actor, occurrence_id=occurrence_id)
     moment = now(session)
     if occurrence.state not in rules.COMING or occurrence.starts_at <= moment:
         raise Conflict(N_("Only a drill that still lies ahead can be asked about."), code="wrong_state")
     programme = session.get_one(Programme, occurrence.programme_id)
-    wanted = (
-        list(post_ids)
-        if post_ids is not None
-        else list(session.scalars(sa.select(ProgrammePost.post_id).where(ProgrammePost.programme_id == programme.id)))
-    )
+    wanted = list(post_ids) if post_ids is not None else posts_asked(session, programme.id)
     if not wanted:
         raise Invalid(N_("This programme names no posts that could be asked. Add them first."), code="nobody_to_ask")
     asked = set(session.scalars(sa.select(Invitation.post_id).where(Invitation.occurrence_id == occurrence.id)))
     new = [post_id for post_id in dict.fromkeys(wanted) if post_id not in asked]
     if not new:
         return 0
-    left = occurrence.starts_at - moment
-    due_at = occurrence.starts_at - (LATEST_ANSWER if left > 2 * LATEST_ANSWER else left / 2)
-    at = occurrence.starts_at.astimezone(BEIJING)
-    questions = _ask(
-        session, actor, occurrence, new, _text(occurrence, programme.place), due_at,
-        [
-            ("时间", f"{at.month}月{at.day}日 {at:%H:%M}"),
-            ("地点", programme.place or "—"),
-            ("形式", programme.form.zh),
-            ("科目", programme.kind.zh),
-        ],
-    )  # fmt: skip
+    text = invitation_text(occurrence, programme.place)
+    questions = ask(session, actor, occurrence, programme, new, text, call=call)
     session.add_all(
         Invitation(
             id=new_id(), occurrence_id=occurrence.id, post_id=question.post_id, question_id=question.id,
@@ -85,22 +101,33 @@ def invite(session: Session, *, actor: Actor, occurrence_id: int, post_ids: Sequ
         for question in questions
     )  # fmt: skip
     session.flush()
+    plan_reminders(session, occurrence, new)
     if occurrence.state is not OccurrenceState.INVITED:
         transition(session, occurrence, OccurrenceState.INVITED, allowed=rules.OCCURRENCE_TRANSITIONS, actor=actor)
     touch(session, SUBJECT, occurrence.id)
     return len(new)
 
 
-def _ask(
+def can_call(session: Session) -> bool:
+    """Whether calls for everyday matters can be made here."""
+    return "voice" in asking.config_of(session).notify.channels_for(exercise=False)
+
+
+def ask(
     session: Session,
     actor: Actor,
     occurrence: Occurrence,
+    programme: Programme,
     post_ids: Sequence[int],
     text: str,
-    due_at: datetime,
-    details: Sequence[tuple[str, str]],
+    *,
+    details: Sequence[tuple[str, str]] = (),
+    call: bool = False,
 ) -> list[Question]:
     """One question a post, one Notice broadcast; the link takes answers until the drill begins."""
+    moment = now(session)
+    due_at = confirming_rules.answer_due(occurrence.starts_at, moment)
+    callable_here = can_call(session)
     return asking.ask_many(
         session,
         actor=actor,
@@ -111,10 +138,33 @@ def _ask(
         due_at=due_at,
         closes_at=occurrence.starts_at,
         post_ids=post_ids,
-        details=details,
+        ladder=confirming_rules.ladder(
+            asking.config_of(session).drills,
+            starts_at=occurrence.starts_at,
+            due_at=due_at,
+            now=moment,
+            call=callable_here,
+        ),
+        details=[("形式", f"{programme.form.zh}（{programme.kind.zh}）"), *details],
         drill=True,
         priority=6,
+        channels=["voice"] if call and callable_here else None,
     )
+
+
+def plan_reminders(session: Session, occurrence: Occurrence, post_ids: Sequence[int]) -> None:
+    """A row for each reminder that who takes part will get; whether they do is seen when it is due."""
+    hours = asking.config_of(session).drills.confirmed_remind_hours_before
+    due = confirming_rules.moments(hours, occurrence.starts_at, now(session))
+    session.add_all(
+        DrillNotice(
+            id=new_id(), occurrence_id=occurrence.id, post_id=post_id, kind=NoticeKind.REMIND, text="", due_at=at,
+            good_until=until,
+        )
+        for post_id in post_ids
+        for at, until in due
+    )  # fmt: skip
+    session.flush()
 
 
 def on_answer(session: Session, question: Question, answer: Answer) -> None:
@@ -127,9 +177,10 @@ def on_answer(session: Session, question: Question, answer: Answer) -> None:
     invitation.answered_at = answer.at
     invitation.means = str(answer.means.value)
     session.flush()
+    wishes.heard(session, invitation, answer)
     occurrence = session.get_one(Occurrence, invitation.occurrence_id)
     answers = list(session.scalars(sa.select(Invitation.answer).where(Invitation.occurrence_id == occurrence.id)))
-    everybody = all(said is Answered.YES for said in answers)
+    everybody = confirming_rules.everybody(answers, Answered.YES)
     wanted = OccurrenceState.CONFIRMED if everybody else OccurrenceState.INVITED
     if occurrence.state in (OccurrenceState.INVITED, OccurrenceState.CONFIRMED) and occurrence.state is not wanted:
         transition(session, occurrence, wanted, allowed=rules.OCCURRENCE_TRANSITIONS, actor=answer.recorded_by)
@@ -147,17 +198,67 @@ def describe(session: Session, ids: Sequence[int]) -> dict[int, asking.Described
     }
 
 
+def aftermath(session: Session, question: Question) -> tuple[str, Mapping[str, str]] | None:
+    """Why a question about a drill is over, for whoever opens its link: called off, moved, or the drill has begun."""
+    if question.kind != QUESTION_KIND:
+        return None
+    occurrence = session.get(Occurrence, question.subject_id)
+    if occurrence is None:
+        return None
+    if occurrence.state is OccurrenceState.CANCELLED:
+        return N_("This drill was called off"), {}
+    if occurrence.starts_at != question.closes_at:
+        at = when(occurrence.starts_at)
+        return N_("This drill was moved to %(when)s. A newer message asks about that date"), {"when": at}
+    return None
+
+
 def record_answer(
-    session: Session, *, actor: Actor, invitation_id: int, answer: Answered, means: asking.Means, note: str = ""
+    session: Session,
+    *,
+    actor: Actor,
+    invitation_id: int,
+    answer: Answered | str,
+    means: asking.Means,
+    note: str = "",
+    at: datetime | None = None,
+    proposed_at: datetime | None = None,
 ) -> None:
-    """The duty officer types in what a post said by telephone or in person."""
+    """The duty officer types in what a post said by telephone or in person; `at` is when it was said, if earlier."""
     actor.require(Permission.DRILLS_CONFIRM)
-    invitation = session.get(Invitation, invitation_id)
-    if invitation is None or invitation.question_id is None:
+    invitation = get_invitation(session, actor=actor, invitation_id=invitation_id)
+    if invitation.question_id is None:
         raise Conflict(N_("Nobody was asked this."), code="not_asked")
-    get_occurrence_for_change(session, actor=actor, occurrence_id=invitation.occurrence_id)
     asking.answer(
-        session, actor=actor, question_id=invitation.question_id, answer=answer.value, means=means, note=note or None
+        session,
+        actor=actor,
+        question_id=invitation.question_id,
+        answer=answer.value if isinstance(answer, Answered) else answer,
+        means=means,
+        note=note or None,
+        at=at,
+        proposed_at=proposed_at,
+    )
+
+
+def get_invitation(session: Session, *, actor: Actor, invitation_id: int) -> Invitation:
+    """One asked post of a drill that the actor may change."""
+    invitation = session.get(Invitation, invitation_id)
+    if invitation is None:
+        raise NotFound(N_("There is no such drill in your area."))
+    get_occurrence_for_change(session, actor=actor, occurrence_id=invitation.occurrence_id)
+    return invitation
+
+
+def invited(session: Session, occurrence_id: int) -> list[Invitation]:
+    """The asked posts of a drill."""
+    return list(
+        session.scalars(
+            sa.select(Invitation)
+            .where(Invitation.occurrence_id == occurrence_id)
+            .order_by(Invitation.id)
+            .limit(MOST_ASKED)
+        )
     )
 
 
@@ -180,4 +281,18 @@ def posts_to_ask(session: Session, code: str, unit_id: int | None) -> list[int]:
     return own or [post.id for post in held if post.unit_id is None]
 
 
-asking.register_subject(SUBJECT, describe=describe, on_answer=on_answer)
+def tell_moved(session: Session, *, actor: Actor, occurrence: Occurrence, before: datetime) -> int:
+    """Every asked post hears of the new date and is asked anew (`telling.tell_moved`)."""
+    from emergency.drills import telling  # it asks through this module
+
+    return telling.tell_moved(session, actor=actor, occurrence=occurrence, before=before)
+
+
+def tell_cancelled(session: Session, *, actor: Actor, occurrence: Occurrence, reason: str) -> int:
+    """Every asked post hears that the drill is called off (`telling.tell_cancelled`)."""
+    from emergency.drills import telling
+
+    return telling.tell_cancelled(session, actor=actor, occurrence=occurrence, reason=reason)
+
+
+asking.register_subject(SUBJECT, describe=describe, on_answer=on_answer, aftermath=aftermath)

@@ -9,16 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from emergency.divisions.defects import Defect
-from emergency.drills.compliance import cases
+from emergency.drills import inspecting, learning_defects, standing_queries, time_defects
 from emergency.drills.models import (
-    ActionState,
-    CorrectiveAction,
-    Finding,
-    FindingState,
     Occurrence,
     OccurrenceState,
 )
-from emergency.drills.rules import Standing
 from emergency.http.actor import Actor
 from kernel.clock import BEIJING
 from kernel.errors import N_
@@ -29,32 +24,35 @@ MISSED_DAYS = 90
 
 
 def defects(session: Session, now: datetime, limit_to: Collection[tuple[str, int]] | None = None) -> list[Defect]:
-    """Every fault of drills, or those of the given subjects (`unit`, `drill_occurrence`, `plan`,
-    `drill_corrective_action`)."""
+    """Every fault of drills, or those of the given subjects (`unit`, `division`, `drill_occurrence`, `plan`,
+    `drill_corrective_action`, `drill_report`)."""
 
     def only(kind: str) -> list[int] | None:
         return None if limit_to is None else [i for k, i in limit_to if k == kind]
 
     return [
-        *_overdue(session, only("unit")),
+        *_overdue(session, limit_to),
         *_missed(session, now, only(Occurrence.__tablename__)),
-        *_actions(session, now, only(CorrectiveAction.__tablename__)),
-        *_findings(session, only("plan")),
+        *_uncorrected(session, now, only(Occurrence.__tablename__)),
+        *time_defects.on_days_off(session, only(Occurrence.__tablename__)),
+        *learning_defects.late_actions(session, now, only(learning_defects.ACTION)),
+        *learning_defects.open_findings(session, only("plan")),
+        *learning_defects.late_reports(session, now, only(learning_defects.REPORT)),
     ]
 
 
-def _overdue(session: Session, ids: list[int] | None) -> list[Defect]:
-    if ids == []:
-        return []
+def _overdue(session: Session, limit_to: Collection[tuple[str, int]] | None) -> list[Defect]:
+    """Read from the table of standings, which the room's own job brings up to date before readiness looks."""
     return [
         Defect(
-            ROOM, f"drill_overdue:{case.rule.key}", "unit", case.unit.id, case.unit.division_code,
-            N_("%(unit)s: %(rule)s was due on %(day)s"), case.verdict.next_due,
-            f"/drills/compliance?unit={case.unit.id}", title=case.unit.name, due=case.verdict.next_due,
-            params={"unit": case.unit.name, "rule": case.rule.title, "day": case.verdict.next_due.isoformat()},
+            ROOM, f"drill_overdue:{line.rule.key}", line.row.subject_kind.value, line.row.subject_id,
+            line.row.division_code, N_("%(unit)s: %(rule)s was due on %(day)s"), line.row.next_due,
+            f"/drills/compliance/{line.row.subject_kind.value}/{line.row.subject_id}", title=line.name,
+            due=line.row.next_due,
+            params={"unit": line.name, "rule": line.rule.title, "day": line.row.next_due.isoformat()},
         )
-        for case in cases(session, actor=ACTOR, limit_to=ids, adopted_only=True)
-        if case.verdict.standing is Standing.OVERDUE and case.verdict.next_due is not None
+        for line in standing_queries.overdue_lines(session, actor=ACTOR, limit_to=limit_to)
+        if line.row.next_due is not None
     ]  # fmt: skip
 
 
@@ -75,40 +73,17 @@ def _missed(session: Session, now: datetime, ids: list[int] | None) -> list[Defe
     ]  # fmt: skip
 
 
-def _actions(session: Session, now: datetime, ids: list[int] | None) -> list[Defect]:
+def _uncorrected(session: Session, now: datetime, ids: list[int] | None) -> list[Defect]:
+    """Corrections that a spot check ordered (生产安全事故应急条例 art. 8(3)) and that are late."""
     today = now.astimezone(BEIJING).date()
-    statement = (
-        sa.select(CorrectiveAction, Occurrence.division_code, Occurrence.id)
-        .join(Finding, Finding.id == CorrectiveAction.finding_id)
-        .join(Occurrence, Occurrence.id == Finding.occurrence_id)
-        .where(CorrectiveAction.state == ActionState.OPEN, CorrectiveAction.due_on < today)
-    )
-    if ids is not None:
-        statement = statement.where(CorrectiveAction.id.in_(ids))
     return [
         Defect(
-            ROOM, "action_overdue", CorrectiveAction.__tablename__, action.id, code,
-            N_("A corrective action was due on %(day)s: %(text)s"), action.due_on, f"/drills/{occurrence_id}",
-            title=action.text[:60], due=action.due_on, owner_post_id=action.owner_post_id,
-            params={"day": action.due_on.isoformat(), "text": action.text[:60]},
+            ROOM, f"inspection_uncorrected:{shown.inspection.id}", Occurrence.__tablename__, shown.occurrence.id,
+            shown.inspection.division_code, N_("%(title)s: what a check ordered was to be corrected by %(day)s"),
+            shown.inspection.due_on, f"/drills/{shown.occurrence.id}/inspections", title=shown.occurrence.title,
+            due=shown.inspection.due_on,
+            params={"title": shown.occurrence.title, "day": shown.inspection.due_on.isoformat()},
         )
-        for action, code, occurrence_id in session.execute(statement.order_by(CorrectiveAction.id).limit(1000))
-    ]  # fmt: skip
-
-
-def _findings(session: Session, ids: list[int] | None) -> list[Defect]:
-    statement = (
-        sa.select(Finding, Occurrence)
-        .join(Occurrence, Occurrence.id == Finding.occurrence_id)
-        .where(Finding.state == FindingState.OPEN, Finding.plan_id.is_not(None))
-    )
-    if ids is not None:
-        statement = statement.where(Finding.plan_id.in_(ids))
-    return [
-        Defect(
-            ROOM, f"finding_open:{finding.id}", "plan", finding.plan_id or 0, occurrence.division_code,
-            N_("A drill found: %(text)s"), finding.found_at.astimezone(BEIJING).date(), f"/drills/{occurrence.id}",
-            title=finding.text[:60], params={"text": finding.text[:60]},
-        )
-        for finding, occurrence in session.execute(statement.order_by(Finding.id).limit(1000))
+        for shown in inspecting.overdue(session, today, ids)
+        if shown.inspection.due_on is not None
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Rules of law as rows, programmes, their occurrences, who said yes, what happened and what was learnt."""
+"""Rules of law as rows, programmes, their occurrences, who said yes, and what happened."""
 
 from __future__ import annotations
 
@@ -6,139 +6,28 @@ from datetime import date, datetime, time
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, object_session
 
 import emergency.divisions.models
 import emergency.plans.models  # noqa: F401 - the tables that foreign keys below name
-from kernel.db import Base, DivisionCode, Pk
-from kernel.types import LabelledEnum, enum_type
+from emergency.drills.vocabulary import (
+    Answered,
+    Basis,
+    Binding,
+    Content,
+    DrillKind,
+    Evidence,
+    Form,
+    OccurrenceState,
+    ProgrammeState,
+    Purpose,
+)
+from kernel.db import Base, DivisionCode, Pk, now
+from kernel.types import enum_type
 
-
-class DrillKind(LabelledEnum):
-    """What a drill rehearses: one vocabulary, to which the words of the rules are mapped."""
-
-    EVACUATION = "evacuation", "应急疏散", "Evacuation"
-    FIRE = "fire", "消防疏散", "Fire evacuation"
-    FLOOD = "flood", "防汛转移", "Flood evacuation"
-    QUAKE = "quake", "地震避险", "Earthquake"
-    WEATHER = "weather", "气象灾害", "Severe weather"
-    GEOLOGY = "geology", "地质灾害", "Geological hazard"
-    FOREST = "forest", "森林火灾", "Forest fire"
-    RESCUE = "rescue", "生产安全事故救援", "Work-safety rescue"
-    UNIT_PLAN = "unit_plan", "单位综合或专项预案", "Unit's general or special plan"
-    ONSITE = "onsite", "现场处置方案", "On-site scheme"
-    GOV_PLAN = "gov_plan", "政府专项或部门预案", "Government special or departmental plan"
-    FULL = "full", "综合演练", "Full exercise"
-    SCHOOL_BUS = "school_bus", "校车安全", "School bus"
-    EQUIPMENT = "equipment", "特种设备", "Special equipment"
-    ELEVATOR = "elevator", "电梯救援", "Elevator rescue"
-    GAS = "gas", "燃气事故", "Gas"
-    PIPELINE = "pipeline", "油气管道", "Pipeline"
-    TRANSPORT = "transport", "公共交通", "Public transport"
-    WATER = "water", "供排水", "Water and drainage"
-    ENVIRONMENT = "environment", "突发环境事件", "Environment"
-    HEALTH = "health", "突发公共卫生事件", "Public health"
-    ANIMAL = "animal", "重大动物疫情", "Animal epidemic"
-    SUPPLY = "supply", "粮食与能源保供", "Grain and energy"
-    TERROR = "terror", "反恐防暴", "Counter-terror"
-    CYBER = "cyber", "网络安全", "Cyber security"
-    MASS_EVENT = "mass_event", "大型活动", "Mass event"
-    PUBLIC = "public", "群众自救互救", "Public self-rescue"
-
-
-class Form(LabelledEnum):
-    """How a drill is held."""
-
-    TABLETOP = "tabletop", "桌面演练", "Tabletop"
-    FIELD = "field", "实战演练", "Field drill"
-
-
-class Content(LabelledEnum):
-    """How much a drill takes in."""
-
-    SINGLE = "single", "单项", "Single function"
-    FULL = "full", "综合", "Full"
-
-
-class Basis(LabelledEnum):
-    """What a rule's interval means. A half-year is a window: two drills in one do not cover the other."""
-
-    ROLLING = "rolling", "滚动计算", "Rolling"
-    MONTH = "calendar_month", "每个自然月", "Each calendar month"
-    QUARTER = "calendar_quarter", "每个季度", "Each calendar quarter"
-    HALF = "calendar_half", "每个半年", "Each calendar half-year"
-    ACADEMIC = "academic_year", "每个学年", "Each academic year"
-    EVENT = "event", "每次活动前", "Before each event"
-
-
-class Binding(LabelledEnum):
-    """The force of a rule. What binds elsewhere, or is only advised, binds here once the bureau adopts it."""
-
-    NATIONAL = "national", "国家规定", "National"
-    STANDARD = "standard", "标准", "Standard"
-    GUIDANCE = "guidance", "指导性文件", "Guidance"
-    LOCAL_OTHER = "local_other", "外地规定", "Other province"
-    SUGGESTION = "suggestion", "建议", "Suggestion"
-
-
-class Evidence(LabelledEnum):
-    """How sure we are of the text."""
-
-    SEEN = "seen", "已核原文", "Text read"
-    SECONDARY = "seen2", "据转引", "Secondary copy"
-    MEMORY = "mem", "未核实", "Unverified"
-
-
-class ProgrammeState(LabelledEnum):
-    """Whether a programme makes occurrences."""
-
-    ACTIVE = "active", "执行中", "Active", "done"
-    PAUSED = "paused", "暂停", "Paused", "wait"
-    ENDED = "ended", "已结束", "Ended", "absent"
-
-
-class OccurrenceState(LabelledEnum):
-    """How far one date has come."""
-
-    PLANNED = "planned", "已排定", "Planned"
-    INVITED = "invited", "征询中", "Invited", "wait"
-    CONFIRMED = "confirmed", "已确认", "Confirmed", "done"
-    HELD = "held", "已开展", "Held", "done"
-    MISSED = "missed", "未开展", "Missed", "late"
-    CANCELLED = "cancelled", "已取消", "Cancelled", "absent"
-
-
-class Answered(LabelledEnum):
-    """What an invited post says."""
-
-    YES = "yes", "参加", "Taking part", "done"
-    NO = "no", "不能参加", "Cannot", "late"
-    OTHER = "other", "建议改期", "Asks for another date", "wait"
-
-
-class Rating(LabelledEnum):
-    """The evaluator's scale (HSEEP), in its own definitions."""
-
-    P = "P", "P 顺利完成", "P Performed without challenges", "done"
-    S = "S", "S 完成，尚有不足", "S Performed with some challenges", "wait"
-    M = "M", "M 完成，明显困难", "M Performed with major challenges", "late"
-    U = "U", "U 未能完成", "U Unable to be performed", "late"
-    NA = "NA", "不适用", "Not applicable", "absent"
-
-
-class FindingState(LabelledEnum):
-    """Whether a finding still stands."""
-
-    OPEN = "open", "待整改", "Open", "late"
-    CLOSED = "closed", "已闭环", "Closed", "done"
-
-
-class ActionState(LabelledEnum):
-    """How a corrective action stands."""
-
-    OPEN = "open", "整改中", "Under way", "wait"
-    DONE = "done", "已完成", "Done", "done"
-    DROPPED = "dropped", "不再需要", "Dropped", "absent"
+__all__ = [ "Answered", "Basis", "Binding", "Content", "DrillKind", "Evidence", "Form",
+    "OccurrenceState", "ProgrammeState", "Purpose",
+]  # fmt: skip
 
 
 class DrillRule(Base):
@@ -173,6 +62,9 @@ class DrillRule(Base):
     adopted: Mapped[bool]
     adopted_by: Mapped[str | None] = mapped_column(sa.String(60))
     adopted_at: Mapped[datetime | None]
+    own: Mapped[bool] = mapped_column(default=False)
+    """Made by the bureau itself, not taken from the law's register."""
+    version: Mapped[int] = mapped_column(default=1)
 
 
 class DrillRuleSector(Base):
@@ -220,9 +112,12 @@ class Programme(Base):
     start_time: Mapped[time]  # of the day in Beijing
     duration_minutes: Mapped[int] = mapped_column(default=60)
     target_seconds: Mapped[int | None]  # how long the evacuation may take
+    purpose: Mapped[Purpose] = mapped_column(enum_type(Purpose), default=Purpose.TEST)
     place: Mapped[str] = mapped_column(sa.String(100), default="")
     state: Mapped[ProgrammeState] = mapped_column(enum_type(ProgrammeState), default=ProgrammeState.ACTIVE)
     materialised_until: Mapped[date | None]
+    calendar_seen: Mapped[str] = mapped_column(sa.String(16), default="")
+    """Digest of the holidays and terms that its dates were last computed with."""
     created_by: Mapped[str] = mapped_column(sa.String(60))
     created_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(default=1)
@@ -260,6 +155,7 @@ class Occurrence(Base):
         sa.Index(None, "starts_at"),
         sa.Index(None, "division_code", "starts_at"),
         sa.Index(None, "unit_id", "starts_at"),
+        sa.Index("ix_drill_occurrence_heat", "starts_at", "state", "kind", "division_code"),  # the year's calendar
     )
 
     id: Mapped[Pk]
@@ -274,12 +170,26 @@ class Occurrence(Base):
     state: Mapped[OccurrenceState] = mapped_column(enum_type(OccurrenceState), default=OccurrenceState.PLANNED)
     provisional: Mapped[bool] = mapped_column(default=False)
     """The year's holidays were not announced when the date was set."""
+    pinned: Mapped[bool] = mapped_column(default=False)
+    """Somebody chose this date: no computing moves it."""
+    withdrawn: Mapped[bool] = mapped_column(default=False)
+    """Called off because the programme changed or rests; may come back with it. What people called off never does."""
     due_at: Mapped[datetime]
     """By when a record must exist; past it without one the occurrence counts as missed."""
     done_at: Mapped[datetime | None]
     sequence: Mapped[int] = mapped_column(default=0)
     """For calendar feeds: raised whenever the date or the state changes."""
+    changed_at: Mapped[datetime | None]
+    """When the row was last changed; None while it is as it was made. Its states' times stand in the timeline."""
     version: Mapped[int] = mapped_column(default=1)
+
+
+@sa.event.listens_for(Occurrence, "before_update")
+def _remember_the_change(_mapper: object, _connection: sa.Connection, occurrence: Occurrence) -> None:
+    """A calendar programme asks what changed since it looked; only what it can see counts."""
+    session = object_session(occurrence)
+    if session is not None and session.is_modified(occurrence):
+        occurrence.changed_at = now(session)
 
 
 class Invitation(Base):
@@ -301,6 +211,8 @@ class Invitation(Base):
     answer: Mapped[Answered | None] = mapped_column(enum_type(Answered))
     answered_at: Mapped[datetime | None]
     means: Mapped[str | None] = mapped_column(sa.String(20))
+    earlier: Mapped[Answered | None] = mapped_column(enum_type(Answered, name="earlier"))
+    """What it had said about the date before the drill was moved."""
 
 
 class Record(Base):
@@ -320,80 +232,11 @@ class Record(Base):
     attendance: Mapped[int]
     expected: Mapped[int | None]
     evacuation_seconds: Mapped[int | None]
+    place: Mapped[str] = mapped_column(sa.String(100), default="")
+    content: Mapped[str] = mapped_column(default="")
+    departments: Mapped[str] = mapped_column(default="")
+    people_sealed: Mapped[bytes | None]  # who took part, in words
     notes_sealed: Mapped[bytes | None]  # free text may name people
     recorded_by: Mapped[str] = mapped_column(sa.String(60))
     recorded_at: Mapped[datetime]
-    version: Mapped[int] = mapped_column(default=1)
-
-
-class Evaluation(Base):
-    """One evaluator's sheet."""
-
-    __tablename__ = "drill_evaluation"
-    __table_args__ = (sa.Index(None, "occurrence_id"),)
-
-    id: Mapped[Pk]
-    occurrence_id: Mapped[int] = mapped_column(sa.ForeignKey("drill_occurrence.id"))
-    evaluator: Mapped[str] = mapped_column(sa.String(60))
-    at: Mapped[datetime]
-    strengths_sealed: Mapped[bytes | None]
-
-
-class ObjectiveRating(Base):
-    """One objective of a sheet and how it was met."""
-
-    __tablename__ = "drill_objective_rating"
-    __table_args__ = (sa.UniqueConstraint("evaluation_id", "position", name="one_row_an_objective"),)
-
-    id: Mapped[Pk]
-    evaluation_id: Mapped[int] = mapped_column(sa.ForeignKey("drill_evaluation.id"))
-    position: Mapped[int]
-    objective: Mapped[str] = mapped_column(sa.String(200))
-    rating: Mapped[Rating] = mapped_column(enum_type(Rating))
-
-
-class Finding(Base):
-    """Something that must get better, until proof or a plan version closes it."""
-
-    __tablename__ = "drill_finding"
-    __table_args__ = (
-        sa.CheckConstraint(
-            "state = 'open' OR closed_by_version_id IS NOT NULL OR proof IS NOT NULL", name="closed_by_proof_only"
-        ),
-        sa.Index(None, "occurrence_id"),
-        sa.Index(None, "plan_id"),
-    )
-
-    id: Mapped[Pk]
-    occurrence_id: Mapped[int] = mapped_column(sa.ForeignKey("drill_occurrence.id"))
-    text: Mapped[str]
-    root_cause: Mapped[str] = mapped_column(default="")
-    plan_id: Mapped[int | None] = mapped_column(sa.ForeignKey("plan.id"))  # that must be revised
-    state: Mapped[FindingState] = mapped_column(enum_type(FindingState), default=FindingState.OPEN)
-    closed_by_version_id: Mapped[int | None] = mapped_column(sa.ForeignKey("plan_version.id"))
-    proof: Mapped[str | None]
-    found_at: Mapped[datetime]
-    found_by: Mapped[str] = mapped_column(sa.String(60))
-    version: Mapped[int] = mapped_column(default=1)
-
-
-class CorrectiveAction(Base):
-    """Who mends a finding by when, and the proof that it was done."""
-
-    __tablename__ = "drill_corrective_action"
-    __table_args__ = (
-        sa.CheckConstraint("state <> 'done' OR proof IS NOT NULL", name="done_has_proof"),
-        sa.Index(None, "finding_id"),
-        sa.Index(None, "state", "due_on"),
-    )
-
-    id: Mapped[Pk]
-    finding_id: Mapped[int] = mapped_column(sa.ForeignKey("drill_finding.id"))
-    text: Mapped[str]
-    owner_post_id: Mapped[int | None]
-    owner_words: Mapped[str] = mapped_column(sa.String(100), default="")
-    due_on: Mapped[date]
-    state: Mapped[ActionState] = mapped_column(enum_type(ActionState), default=ActionState.OPEN)
-    proof: Mapped[str | None]
-    done_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)

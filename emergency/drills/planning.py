@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from typing import Any
 
 import sqlalchemy as sa
-from dateutil.relativedelta import relativedelta
 from sqlalchemy.orm import Session
 
+from emergency.divisions.models import Unit
+from emergency.divisions.rules import ancestors, in_scope
 from emergency.drills import rules
+from emergency.drills.materialising import Calendars, check_yields, horizon, local_moment, materialise, today
 from emergency.drills.models import (
     Content,
     DrillKind,
@@ -22,16 +25,28 @@ from emergency.drills.models import (
     ProgrammePost,
     ProgrammeRule,
     ProgrammeState,
+    Purpose,
 )
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
+from emergency.people.posts.models import Post, PostState
+from emergency.plans.models import Plan
+from emergency.privacy import journal
 from kernel.clock import BEIJING
 from kernel.db import now, touch
 from kernel.errors import N_, Conflict, Invalid, NotFound
 from kernel.ids import new_id
 from kernel.states import transition
-from scheduler.recurrence import Recurrence
-from scheduler.workdays import WorkCalendar
+from scheduler.recurrence import Freq, Planned, Recurrence
+
+__all__ = [
+    "NewProgramme", "add_dates", "cancel", "create_programme", "local_moment", "materialise", "plan_once", "reschedule",
+]  # fmt: skip
+CREATED = journal.kind(
+    "drills.programme_created", "建立演练计划", "Drill programme entered", "kind", "division", "unit"
+)
+DATED = journal.kind("drills.dates_added", "增加演练日期", "Drill dates added", "division", "count")
+MOST_MINUTES = 24 * 60
 
 
 @dataclass(frozen=True)
@@ -51,79 +66,138 @@ class NewProgramme:
     duration_minutes: int = 60
     target_seconds: int | None = None
     place: str = ""
+    purpose: Purpose = Purpose.TEST
     post_ids: Sequence[int] = ()
     rule_keys: Sequence[str] = ()
+    rule_ids: Sequence[int] = ()
+
+
+def check_facts(
+    session: Session, *, actor: Actor, facts: NewProgramme, calendars: Calendars | None = None
+) -> list[Planned]:
+    """What every programme must keep to; gives its next five dates. Faults are 422 and stand at their field."""
+    actor.require_covers(facts.division_code)
+    if not facts.title.strip():
+        raise Invalid(N_("A drill needs a title."), code="incomplete", fields={"title": N_("Fill this in.")})
+    if not 0 < facts.duration_minutes <= MOST_MINUTES or (
+        facts.target_seconds is not None and facts.target_seconds <= 0
+    ):
+        raise Invalid(N_("A drill lasts at least a minute."), code="bad_duration")
+    if facts.unit_id is not None:
+        unit = session.get(Unit, facts.unit_id)
+        if unit is None or unit.closed_at is not None or unit.division_code != facts.division_code:
+            text = N_("There is no such unit in your area, or it is closed.")
+            raise Invalid(text, code="bad_unit", fields={"unit_id": text})
+    if facts.plan_id is not None:
+        plan_code = session.scalar(sa.select(Plan.division_code).where(Plan.id == facts.plan_id))
+        if plan_code is None or not (actor.covers(plan_code) or plan_code in ancestors(facts.division_code)):
+            text = N_("There is no such plan in your area.")
+            raise Invalid(text, code="bad_plan", fields={"plan_id": text})
+    _check_posts(session, actor, facts.post_ids)
+    day = today(session)
+    return check_yields(facts.recurrence, facts.ends_on, day, calendars or Calendars.load(session))
+
+
+def _check_posts(session: Session, actor: Actor, post_ids: Sequence[int]) -> None:
+    wanted = set(post_ids)
+    known = session.scalars(
+        sa.select(Post.id).where(
+            Post.id.in_(wanted), in_scope(Post.division_code, actor), Post.state != PostState.ABOLISHED
+        )
+    )
+    if wanted - set(known):
+        text = N_("One of the posts does not exist any more, or lies outside your area.")
+        raise Invalid(text, code="bad_post", fields={"post_ids": text})
 
 
 def create_programme(session: Session, *, actor: Actor, facts: NewProgramme) -> Programme:
     """Enter a programme and the dates that it gives within 13 months."""
     actor.require(Permission.DRILLS_EDIT)
-    actor.require_covers(facts.division_code)
-    if not facts.title.strip():
-        raise Invalid(N_("A drill needs a title."), code="incomplete", fields={"title": N_("Fill this in.")})
-    if facts.duration_minutes <= 0 or (facts.target_seconds is not None and facts.target_seconds <= 0):
-        raise Invalid(N_("A drill lasts at least a minute."), code="bad_duration")
+    calendars = Calendars.load(session)
+    check_facts(session, actor=actor, facts=facts, calendars=calendars)
     programme = Programme(
-        id=new_id(), title=facts.title.strip()[:150], kind=facts.kind, form=facts.form, content=facts.content,
-        division_code=facts.division_code, unit_id=facts.unit_id, plan_id=facts.plan_id,
-        recurrence=facts.recurrence.to_json(), starts_on=facts.recurrence.start,
-        ends_on=facts.ends_on or facts.recurrence.until, start_time=facts.start_time,
-        duration_minutes=facts.duration_minutes, target_seconds=facts.target_seconds, place=facts.place.strip(),
-        state=ProgrammeState.ACTIVE, created_by=str(actor), created_at=now(session), version=1,
+        id=new_id(), division_code=facts.division_code, unit_id=facts.unit_id, state=ProgrammeState.ACTIVE,
+        created_by=str(actor), created_at=now(session), calendar_seen="", version=1, **columns_of(facts),
     )  # fmt: skip
     session.add(programme)
     session.flush()
-    session.add_all(
-        ProgrammePost(programme_id=programme.id, post_id=post_id) for post_id in dict.fromkeys(facts.post_ids)
-    )
-    if facts.rule_keys:
-        rule_ids = session.scalars(sa.select(DrillRule.id).where(DrillRule.key.in_(facts.rule_keys)))
-        session.add_all(ProgrammeRule(programme_id=programme.id, rule_id=rule_id) for rule_id in rule_ids)
-    session.flush()
-    materialise(session, [programme])
+    name_posts_and_rules(session, programme, facts)
+    journal.record(
+        session, CREATED, actor=actor, subject=("drill_programme", programme.id), kind=programme.kind.value,
+        division=programme.division_code, unit=programme.unit_id,
+    )  # fmt: skip
+    materialise(session, [programme], calendars)
     return programme
 
 
-def local_moment(day: date, clock: time) -> datetime:
-    """A date and a time of day in Beijing, as a moment."""
-    return datetime.combine(day, clock, BEIJING)
+def plan_once(session: Session, *, actor: Actor, starts_at: datetime, facts: NewProgramme) -> Occurrence:
+    """Enter one drill that does not come again. `starts_at` takes the place of the rule and the time of the facts."""
+    local = starts_at.astimezone(BEIJING)
+    if starts_at <= now(session):
+        text = N_("The new time lies in the past.")
+        raise Invalid(text, code="in_the_past", fields={"starts_at": text})
+    if local.date() > horizon(today(session)):
+        text = N_("Drills are planned at most 13 months ahead.")
+        raise Invalid(text, code="too_far_ahead", fields={"starts_at": text})
+    once = replace(facts, recurrence=Recurrence.listed([local.date()]), start_time=local.time().replace(tzinfo=None))
+    programme = create_programme(session, actor=actor, facts=once)
+    return session.scalars(sa.select(Occurrence).where(Occurrence.programme_id == programme.id)).one()
 
 
-def materialise(session: Session, programmes: Sequence[Programme], calendar: WorkCalendar | None = None) -> int:
-    """Write the dates that are missing up to 13 months ahead. Dates that exist stay as they are; runs twice safely."""
-    today = now(session).astimezone(BEIJING).date()
-    until = today + relativedelta(months=rules.AHEAD_MONTHS)
-    known = calendar or WorkCalendar.load(session)
-    held: dict[int, set[date]] = {}
-    for row in session.execute(
-        sa.select(Occurrence.programme_id, Occurrence.slot_on).where(
-            Occurrence.programme_id.in_([p.id for p in programmes])
-        )
-    ):
-        held.setdefault(row.programme_id, set()).add(row.slot_on)
-    made = 0
-    for programme in programmes:
-        first = programme.starts_on
-        if programme.materialised_until is not None:
-            first = max(first, programme.materialised_until - timedelta(days=31))
-        last = min(until, programme.ends_on) if programme.ends_on else until
-        for planned in Recurrence.from_json(programme.recurrence).planned(first, last, known):
-            if planned.nominal in held.get(programme.id, ()):
-                continue
-            starts_at = local_moment(planned.on, programme.start_time)
-            ends_at = starts_at + timedelta(minutes=programme.duration_minutes)
-            session.add(
-                Occurrence(
-                    id=new_id(), programme_id=programme.id, slot_on=planned.nominal, starts_at=starts_at,
-                    ends_at=ends_at, title=programme.title, kind=programme.kind,
-                    division_code=programme.division_code, unit_id=programme.unit_id, state=OccurrenceState.PLANNED,
-                    provisional=planned.provisional, due_at=ends_at + rules.RECORD_WITHIN, sequence=0, version=1,
-                )
-            )  # fmt: skip
-            made += 1
-        programme.materialised_until = until
+def columns_of(facts: NewProgramme) -> dict[str, Any]:
+    """What the programme's row keeps of the facts, without whose it is."""
+    return {
+        "title": facts.title.strip()[:150], "kind": facts.kind, "form": facts.form, "content": facts.content,
+        "purpose": facts.purpose, "plan_id": facts.plan_id, "recurrence": facts.recurrence.to_json(),
+        "starts_on": facts.recurrence.start, "ends_on": facts.ends_on or facts.recurrence.until,
+        "start_time": facts.start_time, "duration_minutes": facts.duration_minutes,
+        "target_seconds": facts.target_seconds, "place": facts.place.strip()[:100],
+    }  # fmt: skip
+
+
+def name_posts_and_rules(session: Session, programme: Programme, facts: NewProgramme) -> None:
+    """Write down who is asked and which rules the programme serves; what was there before is replaced."""
+    rule_ids = set(facts.rule_ids)
+    if facts.rule_keys:
+        rule_ids |= set(session.scalars(sa.select(DrillRule.id).where(DrillRule.key.in_(facts.rule_keys))))
+    elif rule_ids:
+        rule_ids &= set(session.scalars(sa.select(DrillRule.id).where(DrillRule.id.in_(rule_ids))))
+    for table in (ProgrammePost, ProgrammeRule):
+        session.execute(sa.delete(table).where(table.programme_id == programme.id))
+    if facts.post_ids:
+        named = [{"programme_id": programme.id, "post_id": post_id} for post_id in dict.fromkeys(facts.post_ids)]
+        session.execute(sa.insert(ProgrammePost), named)
+    if rule_ids:
+        served = [{"programme_id": programme.id, "rule_id": rule_id} for rule_id in sorted(rule_ids)]
+        session.execute(sa.insert(ProgrammeRule), served)
+
+
+def add_dates(session: Session, *, actor: Actor, programme_id: int, dates: Iterable[date]) -> Programme:
+    """Add dates to a programme of named dates; those that it has stay, and nothing that stands is moved."""
+    actor.require(Permission.DRILLS_EDIT)
+    programme = session.scalar(
+        sa.select(Programme)
+        .where(Programme.id == programme_id, in_scope(Programme.division_code, actor))
+        .with_for_update()
+    )
+    if programme is None:
+        raise NotFound(N_("There is no such programme in your area."))
+    rule = Recurrence.from_json(programme.recurrence)
+    if rule.freq is not Freq.LISTED or programme.state is not ProgrammeState.ACTIVE:
+        raise Conflict(N_("Dates can only be added to a running programme of named dates."), code="wrong_state")
+    whole = Recurrence.listed([*rule.dates, *dates])
+    programme.recurrence, programme.starts_on = whole.to_json(), whole.start
+    if programme.ends_on is not None:
+        programme.ends_on = max(programme.ends_on, whole.dates[-1])
+    programme.version += 1
+    programme.materialised_until = None  # an added date may lie before the horizon
     session.flush()
-    return made
+    journal.record(
+        session, DATED, actor=actor, subject=("drill_programme", programme.id), division=programme.division_code,
+        count=len(whole.dates) - len(rule.dates),
+    )  # fmt: skip
+    materialise(session, [programme])
+    return programme
 
 
 def get_occurrence_for_change(session: Session, *, actor: Actor, occurrence_id: int) -> Occurrence:
@@ -151,7 +225,7 @@ def reschedule(session: Session, *, actor: Actor, occurrence_id: int, version: i
     length = occurrence.ends_at - occurrence.starts_at
     occurrence.starts_at, occurrence.ends_at = starts_at, starts_at + length
     occurrence.due_at = occurrence.ends_at + rules.RECORD_WITHIN
-    occurrence.provisional = False
+    occurrence.provisional, occurrence.pinned = False, True  # chosen by somebody: no computing moves it back
     occurrence.sequence += 1
     occurrence.version += 1
     session.flush()

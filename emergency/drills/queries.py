@@ -15,15 +15,11 @@ from sqlalchemy.orm import Session
 from emergency.divisions.models import Division, Unit
 from emergency.divisions.rules import in_scope
 from emergency.drills import rules
+from emergency.drills.learning_models import CorrectiveAction, Evaluation, Finding, ObjectiveRating, SheetState
 from emergency.drills.models import (
     Answered,
-    CorrectiveAction,
     DrillKind,
-    DrillRule,
-    Evaluation,
-    Finding,
     Invitation,
-    ObjectiveRating,
     Occurrence,
     OccurrenceState,
     Programme,
@@ -212,7 +208,7 @@ def get(session: Session, *, actor: Actor, occurrence_id: int) -> Whole:
     whole.invitations = about(Invitation)
     whole.record = next(iter(about(Record)), None)
     ratings: dict[int, list[ObjectiveRating]] = defaultdict(list)
-    sheets = about(Evaluation)
+    sheets = [sheet for sheet in about(Evaluation) if sheet.state is not SheetState.DRAFT]
     for rating in session.scalars(
         sa.select(ObjectiveRating)
         .where(ObjectiveRating.evaluation_id.in_([sheet.id for sheet in sheets]))
@@ -230,11 +226,6 @@ def get(session: Session, *, actor: Actor, occurrence_id: int) -> Whole:
         actions[action.finding_id].append(action)
     whole.findings = [Told(finding, actions[finding.id]) for finding in findings]
     return whole
-
-
-def list_rules(session: Session) -> Sequence[DrillRule]:
-    """Every rule; there are dozens, not thousands."""
-    return list(session.scalars(sa.select(DrillRule).order_by(DrillRule.adopted.desc(), DrillRule.id).limit(500)))
 
 
 def programmes(session: Session, *, actor: Actor, cursor: str | None = None) -> Page[Programme]:

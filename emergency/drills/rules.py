@@ -10,39 +10,29 @@ from dateutil.relativedelta import relativedelta
 
 from emergency.divisions.rules import ANY_UNIT, REST
 from emergency.drills.models import (
-    ActionState,
     Basis,
     Binding,
     DrillKind,
     Evidence,
-    FindingState,
     OccurrenceState,
     ProgrammeState,
 )
 from kernel.types import LabelledEnum
+from scheduler.terms import TermCalendar
 
-S, PS, FS, AS = OccurrenceState, ProgrammeState, FindingState, ActionState
+S, PS = OccurrenceState, ProgrammeState
 OCCURRENCE_TRANSITIONS: dict[OccurrenceState, frozenset[OccurrenceState]] = {
     S.PLANNED: frozenset({S.INVITED, S.CONFIRMED, S.HELD, S.MISSED, S.CANCELLED}),
     S.INVITED: frozenset({S.CONFIRMED, S.HELD, S.MISSED, S.CANCELLED}),
     S.CONFIRMED: frozenset({S.INVITED, S.HELD, S.MISSED, S.CANCELLED}),
     S.MISSED: frozenset({S.HELD}),  # a record that arrives late still counts
     S.HELD: frozenset(),
-    S.CANCELLED: frozenset(),
+    S.CANCELLED: frozenset({S.PLANNED}),  # only what a change of its programme had withdrawn comes back with it
 }
 PROGRAMME_TRANSITIONS: dict[ProgrammeState, frozenset[ProgrammeState]] = {
     PS.ACTIVE: frozenset({PS.PAUSED, PS.ENDED}),
     PS.PAUSED: frozenset({PS.ACTIVE, PS.ENDED}),
     PS.ENDED: frozenset(),
-}
-FINDING_TRANSITIONS: dict[FindingState, frozenset[FindingState]] = {
-    FS.OPEN: frozenset({FS.CLOSED}),
-    FS.CLOSED: frozenset({FS.OPEN}),
-}
-ACTION_TRANSITIONS: dict[ActionState, frozenset[ActionState]] = {
-    AS.OPEN: frozenset({AS.DONE, AS.DROPPED}),
-    AS.DONE: frozenset({AS.OPEN}),
-    AS.DROPPED: frozenset(),
 }
 COMING = (S.PLANNED, S.INVITED, S.CONFIRMED)
 """States of an occurrence that still lies ahead or waits for its record."""
@@ -86,13 +76,22 @@ class RuleFacts:
     skip_school_holidays: bool = False
 
 
+Window = tuple[date, date]
+"""First and last day of a window of the calendar, both included."""
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """The standing, what proves it, and the last day of the present window."""
+    """The standing, the latest drill that proves it, the day by which one is due, and the present window.
+
+    `provisional` says that the answer rests on school terms nobody announced yet.
+    """
 
     standing: Standing
     last_held: date | None = None
     next_due: date | None = None
+    window: Window | None = None
+    provisional: bool = False
 
 
 def window(basis: Basis, day: date) -> tuple[date, date] | None:
@@ -112,16 +111,57 @@ def window(basis: Basis, day: date) -> tuple[date, date] | None:
     return None
 
 
-SCHOOL_BREAK_MONTHS = frozenset({2, 7, 8})
-"""Months in which schools are mostly closed; a monthly rule that skips them asks for nothing."""
+WINDOW_MONTHS = {Basis.MONTH: 1, Basis.QUARTER: 3, Basis.HALF: 6, Basis.ACADEMIC: 12}
+"""How long a window of the calendar is; a rule that has one cannot name another interval."""
+USUAL_TERMS = TermCalendar()
 
 
-def compliance(rule: RuleFacts, held: Sequence[date], since: date, today: date) -> Verdict:
-    """How a unit stands with a rule today.
+def windows(basis: Basis, start: date, end: date) -> list[Window]:
+    """Every window that shares a day with the span, in order; none where a rule has no windows of the calendar."""
+    found: list[Window] = []
+    present = window(basis, start)
+    while present is not None and present[0] <= end:
+        found.append(present)
+        present = window(basis, present[1] + timedelta(days=1))
+    return found
 
-    `held` are the days on which a drill of a fitting kind was held; `since` is from when the unit is watched, before
-    which nothing is asked. A calendar window is judged by itself: two drills in one half-year do not cover the other
-    (生产安全事故应急条例 art. 8), and only the present window and the one before are looked at.
+
+def windows_of_year(basis: Basis, year: int) -> list[Window]:
+    """The windows of one calendar year; of a school year's, both that touch it."""
+    return windows(basis, date(year, 1, 1), date(year, 12, 31))
+
+
+def asked(rule: RuleFacts, span: Window, terms: TermCalendar = USUAL_TERMS) -> bool:
+    """Whether a rule asks for a drill in this window.
+
+    A rule that skips the school holidays asks in a month of which at least half lies in a term
+    (教基一厅〔2014〕2号 counts months of schooling; a term's last five days in July are no month).
+    """
+    if not rule.skip_school_holidays or rule.basis is not Basis.MONTH:
+        return True
+    taught = sum(
+        (min(term.ends_on, span[1]) - max(term.begins_on, span[0])).days + 1
+        for term in terms.terms_between(span[0], span[1])
+    )
+    return taught * 2 >= (span[1] - span[0]).days + 1
+
+
+def _guessed(rule: RuleFacts, spans: Iterable[Window], terms: TermCalendar) -> bool:
+    """Whether the terms that decide about these windows are only the usual ones."""
+    if not rule.skip_school_holidays or rule.basis is not Basis.MONTH:
+        return False
+    return any(not (terms.knows(start) and terms.knows(end)) for start, end in spans)
+
+
+def compliance(
+    rule: RuleFacts, held: Sequence[date], since: date, today: date, terms: TermCalendar = USUAL_TERMS
+) -> Verdict:
+    """How a subject stands with a rule today.
+
+    `held` are the days on which a drill of a fitting kind was held; `since` is from when the subject is watched: only
+    windows that lie wholly after it are asked for, so nothing is overdue that was never asked. A calendar window is
+    judged by itself: two drills in one half-year do not cover the other (生产安全事故应急条例 art. 8), and only the
+    present window and the one before are looked at.
     """
     past = sorted(day for day in held if day <= today)
     last = past[-1] if past else None
@@ -138,17 +178,26 @@ def compliance(rule: RuleFacts, held: Sequence[date], since: date, today: date) 
         return Verdict(Standing.SATISFIED if satisfied else Standing.DUE, last, due)
     before = window(rule.basis, present[0] - timedelta(days=1))
     assert before is not None  # noqa: S101 - the same basis has windows everywhere
-    excused = rule.skip_school_holidays and rule.basis is Basis.MONTH
-    asked_before = before[0] >= since and not (excused and before[0].month in SCHOOL_BREAK_MONTHS)
-    if asked_before and not any(before[0] <= day <= before[1] for day in past):
-        if any(present[0] <= day <= present[1] for day in past):
-            return Verdict(Standing.SATISFIED, last, present[1])
-        return Verdict(Standing.OVERDUE, last, before[1])
+    guessed = _guessed(rule, (before, present), terms)
     if any(present[0] <= day <= present[1] for day in past):
-        return Verdict(Standing.SATISFIED, last, present[1])
-    if excused and present[0].month in SCHOOL_BREAK_MONTHS:
-        return Verdict(Standing.SATISFIED, last, None)
-    return Verdict(Standing.DUE, last, present[1])
+        return Verdict(Standing.SATISFIED, last, present[1], present, guessed)
+    asked_before = before[0] >= since and asked(rule, before, terms)
+    if asked_before and not any(before[0] <= day <= before[1] for day in past):
+        return Verdict(Standing.OVERDUE, last, before[1], present, guessed)
+    if not asked(rule, present, terms):
+        return Verdict(Standing.SATISFIED, last, None, present, guessed)
+    return Verdict(Standing.DUE, last, present[1], present, guessed)
+
+
+def next_planned(verdict: Verdict, planned: Iterable[date], today: date) -> date | None:
+    """The next planned day that would satisfy the rule: in the present window while that lacks a drill, else after it.
+
+    What lies in a window that is satisfied already proves nothing more.
+    """
+    ahead = sorted(day for day in planned if day >= today)
+    if verdict.standing is Standing.SATISFIED and verdict.window is not None and verdict.next_due is not None:
+        ahead = [day for day in ahead if day > verdict.window[1]]
+    return ahead[0] if ahead else None
 
 
 def satisfying(kinds: Iterable[DrillKind], held: Iterable[tuple[DrillKind, date]]) -> list[date]:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from emergency.asking.models import Means
 from emergency.divisions import service as divisions
 from emergency.divisions.models import Unit, UnitKind
-from emergency.drills import lawbook, service
+from emergency.drills import lawbook, programmes, seed_day, seed_feeds, seed_learning, seed_rules, seed_year, service
 from emergency.drills.jobs import mark_missed
 from emergency.drills.models import (
     Answered,
@@ -24,23 +24,23 @@ from emergency.drills.models import (
     Invitation,
     Occurrence,
     Programme,
-    Rating,
 )
 from emergency.drills.planning import NewProgramme
+from emergency.drills.rules import COMING
 from emergency.http.actor import Actor
 from emergency.people.posts.models import Duty, Post, PostState
 from emergency.plans.models import Plan
 from kernel.clock import BEIJING
 from kernel.db import Database
 from kernel.db import now as present
-from scheduler.recurrence import Freq, OnHoliday, Recurrence
+from scheduler.recurrence import Freq, OnBreak, OnHoliday, Recurrence
+from scheduler.terms import school_year, set_term
 from scheduler.workdays import import_known
 
 ACTOR = Actor.system("demo")
 DISTRICT = "120118000000"
 PIECE = 15
-TERM = (1, 3, 4, 5, 6, 9, 10, 11, 12)
-"""Months with school; the monthly rule skips the others."""
+SEASON = (6, 15)
 FIRE_TOO = (UnitKind.SCHOOL, UnitKind.KINDERGARTEN, UnitKind.HOSPITAL)
 
 
@@ -49,6 +49,7 @@ def seed(database: Database, *, scale: int = 1) -> None:
     with database.write() as session:
         lawbook.load(session)
         import_known(session)
+        _term(session)
     with database.read() as session:
         if session.scalar(sa.select(Programme.id).limit(1)) is not None:
             return
@@ -62,8 +63,12 @@ def seed(database: Database, *, scale: int = 1) -> None:
             )
         }
         towns = divisions.townships(session, DISTRICT)
+    since = date(today.year - 1, 9, 1)
+    asked = {unit.id: _asked(unit, liaisons) for unit in units}
     wanted = [
         *_of_units(units, liaisons, today),
+        *seed_rules.of_malls(units, since, asked),
+        *seed_rules.of_plants(units, since, asked),
         *(
             _flood(town.code, town.name, plans.get(town.code), liaisons.get(town.code, []), number, today)
             for number, town in enumerate(towns)
@@ -74,10 +79,31 @@ def seed(database: Database, *, scale: int = 1) -> None:
         with database.write() as session:
             for facts in wanted[start : start + PIECE]:
                 service.create_programme(session, actor=ACTOR, facts=facts)
+    _resting(database)
     _records(database, today)
     mark_missed(database, database.clock.now())
     _questions(database, today)
-    _learning(database)
+    seed_learning.seed(database)
+    seed_rules.checks(database)
+    seed_rules.watch(database, since)
+    seed_year.seed(database)
+    seed_day.seed(database)
+    seed_feeds.seed(database, actor=ACTOR)
+
+
+def _term(session: Session) -> None:
+    """The first term of this school year as announced; the second still rests on the usual dates."""
+    today = present(session).astimezone(BEIJING).date()
+    first = today.year if today.month >= 8 else today.year - 1
+    set_term(session, year=school_year(first), term=1, begins_on=date(first, 9, 1), ends_on=date(first + 1, 1, 23))
+
+
+def _resting(database: Database) -> None:
+    """One programme rests, with its reason."""
+    with database.write() as session:
+        one = session.scalar(sa.select(Programme.id).where(Programme.kind == DrillKind.GAS).order_by(Programme.id))
+        if one is not None:
+            programmes.pause(session, actor=ACTOR, programme_id=one, reason="调压站改造，完工后恢复。")
 
 
 def _posts(session: Session) -> dict[str, list[int]]:
@@ -109,8 +135,9 @@ def _of_units(units: Iterable[Unit], liaisons: dict[str, list[int]], today: date
             )  # fmt: skip
         if unit.kind is UnitKind.SCHOOL:
             rule = Recurrence(
-                Freq.YEARLY, since, weekdays=(number % 5,), nth=1 + number % 4, months=TERM, on_holiday=OnHoliday.NEXT
-            )
+                Freq.MONTHLY, since, weekdays=(number % 5,), nth=1 + number % 4, on_holiday=OnHoliday.NEXT,
+                on_break=OnBreak.SKIP,
+            )  # fmt: skip
             yield NewProgramme(
                 f"{unit.name}应急疏散演练", DrillKind.EVACUATION, Form.FIELD, unit.division_code, rule, time(9, 40),
                 unit_id=unit.id, duration_minutes=30, target_seconds=120, place="教学楼至操场", post_ids=asked,
@@ -141,10 +168,10 @@ def _of_units(units: Iterable[Unit], liaisons: dict[str, list[int]], today: date
 
 def _flood(code: str, name: str, plan_id: int | None, asked: Sequence[int], number: int, today: date) -> NewProgramme:
     """Every township before 15 June: the season's own practice, not a rule of national law."""
-    start = date(today.year - 1, 6, 1 + number % 12)
+    before = 3 + number % 12
     return NewProgramme(
         f"{name}汛前人员转移演练", DrillKind.FLOOD, Form.FIELD, code,
-        Recurrence(Freq.YEARLY, start, months=(6,), day=start.day, on_holiday=OnHoliday.PREVIOUS), time(9, 0),
+        Recurrence(Freq.SEASON, date(today.year - 1, 1, 1), season=SEASON, before=before, before_workdays=True), time(9, 0),
         plan_id=plan_id, duration_minutes=150, content=Content.FULL, place="村口集合点至安置点", post_ids=asked,
         rule_keys=("flood-preseason", "weather"),
     )  # fmt: skip
@@ -216,7 +243,7 @@ def _questions(database: Database, today: date) -> None:
             sa.select(Occurrence.id)
             .join(Programme, Programme.id == Occurrence.programme_id)
             .where(Occurrence.starts_at >= start, Occurrence.starts_at < start + timedelta(days=6),
-                   Occurrence.unit_id.is_(None))
+                   Occurrence.unit_id.is_(None), Occurrence.state.in_(COMING))
             .order_by(Occurrence.starts_at)
             .limit(5)
         ).all()  # fmt: skip
@@ -235,34 +262,9 @@ def _questions(database: Database, today: date) -> None:
             for number, invitation in enumerate(asked):
                 if number % 4 == 3:
                     continue
-                said = Answered.OTHER if number == 2 else Answered.YES
-                service.record_answer(session, actor=ACTOR, invitation_id=invitation.id, answer=said, means=Means.PHONE)
-
-
-def _learning(database: Database) -> None:
-    """Last June's flood drill of one township: its evaluation, a finding about the plan, what is done about it."""
-    with database.write() as session:
-        occurrence = session.scalar(
-            sa.select(Occurrence)
-            .join(Programme, Programme.id == Occurrence.programme_id)
-            .where(Occurrence.kind == DrillKind.FLOOD, Occurrence.state == "held", Programme.plan_id.is_not(None))
-            .order_by(Occurrence.starts_at.desc())
-        )
-        if occurrence is None:
-            return
-        plan_id = session.get_one(Programme, occurrence.programme_id).plan_id
-        service.evaluate(
-            session, actor=ACTOR, occurrence_id=occurrence.id,
-            objectives=(
-                ("十五分钟内叫应全部责任人", Rating.S), ("两小时内完成转移", Rating.P), ("特殊人群专车转移", Rating.M)
-            ),
-            strengths="锣长到位快，逐户敲门清点准确。",
-        )  # fmt: skip
-        finding = service.add_finding(
-            session, actor=ACTOR, occurrence_id=occurrence.id, text="养老机构转移车辆数量不足，往返两趟",
-            root_cause="预案按床位数而非实际人数配车", plan_id=plan_id,
-        )  # fmt: skip
-        service.add_action(
-            session, actor=ACTOR, finding_id=finding.id, text="按实际人数重新核定车辆并写入预案",
-            owner_words="镇防汛办", due_on=present(session).astimezone(BEIJING).date() + timedelta(days=20),
-        )  # fmt: skip
+                said = {2: Answered.OTHER, 6: Answered.NO}.get(number, Answered.YES)
+                starts_at = session.get_one(Occurrence, occurrence_id).starts_at
+                service.record_answer(
+                    session, actor=ACTOR, invitation_id=invitation.id, answer=said, means=Means.PHONE,
+                    proposed_at=starts_at + timedelta(days=2) if said is Answered.OTHER else None,
+                )  # fmt: skip

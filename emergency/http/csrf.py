@@ -1,7 +1,7 @@
 """Every form that changes something carries a token; only what brings no cookies is exempt.
 
-`/api` knows Bearer tokens only, `/webhooks` are signed by the provider, and `/c/<token>` is opened by whoever holds
-the link: in none of them can another site borrow a browser's cookie.
+`/api` knows Bearer tokens only, `/webhooks` are signed by the provider, and `/c/<token>` and `/d/<token>` are
+opened by whoever holds the link or scans the code: in none of them can another site borrow a browser's cookie.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import flask
 from flask_wtf.csrf import CSRFProtect
 
-EXEMPT = ("/api/", "/webhooks/", "/c/")
+EXEMPT = ("/api/", "/webhooks/", "/c/", "/d/")
 
 
 def install(app: flask.Flask) -> None:

@@ -99,6 +99,8 @@ FIELDS = {
     "number": N_("number:"),
     "exercise": N_("as an exercise:"),
     "openness": N_("open to the public:"),
+    "year": N_("year:"),
+    "run": N_("computing no.:"),
     "held_back": N_("numbers left out by the day's quota:"),
 }
 MOMENTS = frozenset({"due", "until", "since"})
@@ -138,6 +140,8 @@ NOUNS = {
     "one_time_link": N_("sign-in link"),
     "api_token": N_("token of a programme"),
     "drill_programme": N_("programme of drills"),
+    "drill_year_proposal": N_("calendar of a year"),
+    "drill_proposal_item": N_("date of a calendar of a year"),
     "plan": N_("plan"),
     "plan_version": N_("version of a plan"),
     "plan_filing": N_("filing of a plan"),

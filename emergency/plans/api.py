@@ -7,7 +7,17 @@ from typing import Any
 from emergency.http.api import Blueprint, CursorArgs, EnumValue, MethodView, Page, Schema, fields, page_of
 from emergency.http.permissions import Permission, requires
 from emergency.http.request import current_actor, session
-from emergency.plans import api_acting, api_dynamic, api_finding, api_keeping, api_paper, api_versions, rules, service
+from emergency.plans import (
+    api_acting,
+    api_dynamic,
+    api_finding,
+    api_import,
+    api_keeping,
+    api_paper,
+    api_versions,
+    rules,
+    service,
+)
 from emergency.plans.models import (
     FilingState,
     Hazard,
@@ -30,6 +40,7 @@ BLUEPRINTS = (
     api_acting.blueprint,
     api_versions.blueprint,
     api_keeping.blueprint,
+    api_import.blueprint,
 )
 
 

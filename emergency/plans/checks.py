@@ -50,6 +50,7 @@ LAWBOOK: tuple[tuple[Fault, str, str, str, str, int | None, bool], ...] = (
     (_F.SHELTER_FULL, _BUREAU, "安置点不得超员", _HOUSE, "seen", None, True),
     (_F.OWNER_MISSING, _BUREAU, "每部预案有责任岗位", _HOUSE, "seen", None, True),
     (_F.DRAFT_UNTOUCHED, _BUREAU, "草稿不得久置", _HOUSE, "seen", 30, True),
+    (_F.COMMENTS_UNANSWERED, _BUREAU, "审核意见及时答复", _HOUSE, "seen", 5, True),
     (_F.WORKBOOK_MISSING, _METHOD, "应急工作手册", _ADVICE, "seen2", None, True),
     (_F.CARD_MISSING, _METHOD, "事件应急行动方案", _ADVICE, "mem", None, False),
 )
@@ -76,6 +77,7 @@ MENDS: dict[Fault, str] = {
     _F.SHELTER_FULL: N_("See what is assigned there"),
     _F.OWNER_MISSING: N_("Name the owner post"),
     _F.DRAFT_UNTOUCHED: N_("Go on with the draft"),
+    _F.COMMENTS_UNANSWERED: N_("Answer the comments"),
     _F.WORKBOOK_MISSING: N_("Begin the workbook"),
     _F.CARD_MISSING: N_("Begin the action scheme"),
 }

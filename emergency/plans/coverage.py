@@ -117,16 +117,19 @@ def _count(session: Session, statement: sa.Select[Any]) -> int:
     return session.scalar(sa.select(sa.func.count()).select_from(statement.subquery())) or 0
 
 
-def living(session: Session, actor: Actor) -> int:
-    """How many plans in scope are being written, in force or under revision."""
+def living(session: Session, actor: Actor, code: str | None = None) -> int:
+    """How many plans in scope (of one place and what lies in it) are being written, in force or under revision."""
     return (
         session.scalar(
             sa.select(sa.func.count())
             .select_from(Plan)
-            .where(Plan.state.in_(LIVING), in_scope(Plan.division_code, actor))
+            .where(
+                Plan.state.in_(LIVING), in_scope(Plan.division_code, actor),
+                *([within(Plan.division_code, code)] if code else []),
+            )
         )
         or 0
-    )
+    )  # fmt: skip
 
 
 def count_gaps(session: Session, actor: Actor) -> int:

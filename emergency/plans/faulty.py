@@ -39,6 +39,7 @@ from emergency.plans.models import (
     RuleSubject,
     TimeUnit,
 )
+from emergency.plans.review_models import PlanComment
 from emergency.plans.rules import FULL_TEXT_KINDS, IN_WORK, LIVING, Fault
 from emergency.supplies import service as supplies
 from emergency.supplies.models import Agreement, AgreementState, Depot, DepotState, Item
@@ -66,6 +67,7 @@ REASONS: dict[Fault, str] = {
     Fault.SHELTER_FULL: N_("%(title)s sends %(people)s people to %(names)s, which takes %(capacity)s"),
     Fault.OWNER_MISSING: N_("%(title)s: no post is responsible for it"),
     Fault.DRAFT_UNTOUCHED: N_("%(title)s: nobody has touched version %(number)s since %(day)s"),
+    Fault.COMMENTS_UNANSWERED: N_("%(title)s: %(n)s comments on version %(number)s have had no answer since %(day)s"),
     Fault.WORKBOOK_MISSING: N_("%(title)s has no workbook beneath it"),
     Fault.CARD_MISSING: N_("%(title)s has no action scheme beneath it"),
 }
@@ -375,6 +377,34 @@ def drafts(look: Look) -> Iterator[Defect]:
                       number=row.number, day=day.isoformat())  # fmt: skip
 
 
+def comments(look: Look) -> Iterator[Defect]:
+    """Versions on their way to approval with review comments that nobody answered for as many days as the check says.
+
+    The words of a comment may speak of people; only how many there are leaves their version.
+    """
+    days = look.checks[Fault.COMMENTS_UNANSWERED].days or 5
+    statement = (
+        sa.select(
+            *_PLAN, PlanVersion.id.label("version_id"), PlanVersion.number, sa.func.count().label("n"),
+            sa.func.min(PlanComment.at).label("oldest"),
+        )
+        .join(PlanVersion, PlanVersion.plan_id == Plan.id)
+        .join(PlanComment, PlanComment.version_id == PlanVersion.id)
+        .where(
+            PlanVersion.state.in_(IN_WORK), Plan.state.in_(LIVING), PlanComment.answer.is_(None),
+            PlanComment.at < look.now - timedelta(days=days), *look.plans(),
+        )
+        .group_by(*_PLAN, PlanVersion.id, PlanVersion.number)
+        .order_by(Plan.id)
+    )  # fmt: skip
+    for row in look.session.execute(statement):
+        day = row.oldest.astimezone(BEIJING).date()
+        yield _defect(
+            Fault.COMMENTS_UNANSWERED, row, day + timedelta(days=days), f"/plans/versions/{row.version_id}/review",
+            n=row.n, number=row.number, day=day.isoformat(),
+        )  # fmt: skip
+
+
 def beneath(look: Look) -> Iterator[Defect]:
     """Special plans of the district without a workbook, or without an action scheme, beneath them."""
     for fault, kind in ((Fault.WORKBOOK_MISSING, PlanKind.WORKBOOK), (Fault.CARD_MISSING, PlanKind.ACTION)):
@@ -388,7 +418,7 @@ def beneath(look: Look) -> Iterator[Defect]:
 
 FINDERS: tuple[Callable[[Look], Iterator[Defect]], ...] = (
     laws, receipts, levels, relied_posts, relied_stock, relied_agreements, relied_closed, shelters, owners, drafts,
-    beneath,
+    comments, beneath,
 )  # fmt: skip
 
 

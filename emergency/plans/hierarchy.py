@@ -1,39 +1,28 @@
-"""The tree of plans: what is wrong is counted over everything in scope, the facts are read for the lines that are shown.
+"""The tree of plans: kept faults are counted by the database, the facts are read for the lines that are shown.
 
-Thousands of plans are judged with a few hundred different sets of facts: each set is judged once.
+The faults are those of the page of what is wrong, one row each: nothing is judged here a second time.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
+from emergency.divisions.rules import in_scope
 from emergency.http.actor import Actor
 from emergency.http.paging import PAGE_SIZE
 from emergency.http.permissions import Permission
-from emergency.plans import rules
-from emergency.plans.models import (
-    Filing,
-    FilingState,
-    Hazard,
-    Plan,
-    PlanHazard,
-    PlanKind,
-    PlanState,
-    PlanVersion,
-    VersionState,
-)
-from emergency.plans.queries import evaluation_months, facts, readable, today
+from emergency.plans import kept, rules
+from emergency.plans.models import Hazard, Plan, PlanHazard, PlanKind, PlanLevel
+from emergency.plans.queries import facts, readable
 
 MOST_LINES = 400
 """So many lines are shown at once; whoever opens more is asked to filter."""
-_WIDE = frozenset({rules.L.CITY.value, rules.L.DISTRICT.value})
+_WIDE = frozenset({PlanLevel.CITY, PlanLevel.DISTRICT})
 
 
 @dataclass
@@ -42,7 +31,7 @@ class Line:
 
     facts: rules.Facts
     depth: int
-    faults: list[rules.Found]
+    faults: list[kept.Kept]
     children: int = 0
     open: bool = False
     beneath: int = 0
@@ -59,12 +48,6 @@ class Tree:
     faults: int = 0
     cut: bool = False
     """There are more lines than are shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Node:
-    level: str
-    faults: int
 
 
 @dataclass
@@ -97,109 +80,95 @@ def tree(
         conditions.append(Plan.kind == kind)
     if q.strip():
         conditions.append(Plan.title.contains(q.strip(), autoescape=True))
-    months, day = evaluation_months(session), today(session)
-    result, nodes, above = Tree(), {}, {}
-    judged: dict[tuple[Any, ...], int] = {}
-    for plan_id, parent_id, code, level, *rest in _light(session, conditions):
-        covered = actor.covers(code)
-        key = tuple(rest)
-        if key not in judged:
-            judged[key] = len(_judge(key, months, day))
-        count = judged[key] if covered else 0
-        nodes[plan_id], above[plan_id] = _Node(level, count), parent_id
-        result.plans += covered
-        result.faulty += count > 0
-        result.faults += count
+    result, beneath = _counted(session, actor, conditions)
+    shown: list[_Shown] = []
     if q.strip() or faulty_only or kind is not None:
-        shown = [_Shown(p, 0) for p, node in nodes.items() if node.faults or not faulty_only]
+        most = PAGE_SIZE * 4
+        faulty = kept.counted(session, actor).subquery()
+        only = (Plan.id.in_(sa.select(faulty.c.plan_id)),) if faulty_only else ()
+        ids = session.scalars(sa.select(Plan.id).where(*conditions, *only).order_by(*_ORDER).limit(most + 1))
+        shown = [_Shown(plan_id, 0) for plan_id in ids]
     else:
-        below: dict[int | None, list[int]] = defaultdict(list)
-        for plan_id, parent_id in above.items():
-            below[parent_id if parent_id in nodes else None].append(plan_id)
-        shown = []
-        _walk(shown, None, 0, nodes, below, set(open_ids))
-    most = PAGE_SIZE * 4 if not shown or shown[-1].depth == 0 else MOST_LINES
+        most = MOST_LINES
+        _Walk(session, conditions, beneath, set(open_ids)).into(shown)
     result.cut = len(shown) > most
-    _read(session, actor, result, shown[:most], months, day)
+    _read(session, actor, result, shown[:most])
     return result
 
 
-def _light(session: Session, conditions: Sequence[Any]) -> Any:
-    """Of every plan what its faults depend on, as the database keeps it: nothing is made into objects."""
-    held, parent, parent_held = aliased(PlanVersion), aliased(Plan), aliased(PlanVersion)
+_ORDER = (Plan.level, Plan.division_code, Plan.kind, Plan.id)
 
-    def raw(column: Any) -> Any:
-        return sa.type_coerce(column, sa.String).label(None)
 
-    def current(version: Any, plan: Any) -> Any:
-        return sa.and_(
-            version.plan_id == plan.id, version.state == VersionState.ISSUED, version.replaced_at.is_(None)
-        )  # fmt: skip
+_Beneath = dict[int | None, tuple[int, int]]
 
-    return session.execute(
+
+def _counted(session: Session, actor: Actor, conditions: Sequence[Any]) -> tuple[Tree, _Beneath]:
+    """The plans that meet the conditions in the actor's own area and what is wrong with them, and the same under each
+    plan: how many children, how many faults they have. One statement."""
+    faults = kept.counted(session, actor).subquery()
+    result, beneath = Tree(), {}
+    for parent, children, own, faulty, number in session.execute(
         sa.select(
-            Plan.id, Plan.parent_id, Plan.division_code, raw(Plan.level),
-            raw(Plan.kind), raw(Plan.state), Plan.evaluate_months, raw(held.issued_on), raw(held.evaluated_on),
-            raw(parent.state), Plan.parent_id.is_(None).label(None),
-            sa.and_(parent_held.id.is_not(None), sa.func.coalesce(held.parent_version_id, 0) != parent_held.id).label(None),
-            raw(Filing.state), raw(Filing.due_on),
+            Plan.parent_id, sa.func.count(), sa.func.sum(sa.case((in_scope(Plan.division_code, actor), 1), else_=0)),
+            sa.func.count(faults.c.plan_id), sa.func.coalesce(sa.func.sum(faults.c.number), 0),
         )
-        .join(held, current(held, Plan), isouter=True)
-        .join(Filing, Filing.version_id == held.id, isouter=True)
-        .join(parent, parent.id == Plan.parent_id, isouter=True)
-        .join(parent_held, current(parent_held, parent), isouter=True)
+        .select_from(Plan)
+        .outerjoin(faults, faults.c.plan_id == Plan.id)
         .where(*conditions)
-        .order_by(Plan.level, Plan.division_code, Plan.kind, Plan.id)
-    )  # fmt: skip
+        .group_by(Plan.parent_id)
+    ):  # fmt: skip
+        beneath[parent] = (children, int(number))
+        result.plans += int(own)
+        result.faulty += faulty
+        result.faults += int(number)
+    return result, beneath
 
 
-def _day(value: Any) -> date | None:
-    return date.fromisoformat(value) if isinstance(value, str) else value
+class _Walk:
+    """The open part of the tree, level by level: whatever is folded away is counted and never read."""
+
+    def __init__(self, session: Session, conditions: Sequence[Any], beneath: _Beneath, opened: set[int]) -> None:
+        self._session, self._conditions, self._opened, self._beneath = session, conditions, opened, beneath
+        inside = sa.select(Plan.id).where(*conditions).correlate(None)
+        roots = self._rows(sa.or_(Plan.parent_id.is_(None), Plan.parent_id.not_in(inside)))
+        self._children: dict[int, list[_Shown]] = {}
+        self._roots = [self._line(plan_id, level, 0) for plan_id, level, _parent in roots]
+        level = [line for line in self._roots if line.open and line.children]
+        while level and level[0].depth < rules.MAX_DEPTH:
+            level = self._down(level)
+
+    def _rows(self, condition: Any) -> Sequence[Any]:
+        return self._session.execute(
+            sa.select(Plan.id, Plan.level, Plan.parent_id).where(*self._conditions, condition).order_by(*_ORDER)
+        ).all()
+
+    def _line(self, plan_id: int, level: PlanLevel, depth: int) -> _Shown:
+        children, faults = self._beneath.get(plan_id, (0, 0))
+        folded = children > PAGE_SIZE or level not in _WIDE
+        is_open = plan_id in self._opened or not folded
+        return _Shown(plan_id, depth, children, is_open, 0 if is_open else faults)
+
+    def _down(self, above: Sequence[_Shown]) -> list[_Shown]:
+        depth = above[0].depth + 1
+        for plan_id, level, parent in self._rows(Plan.parent_id.in_([line.plan_id for line in above])):
+            self._children.setdefault(parent, []).append(self._line(plan_id, level, depth))
+        return [line for a in above for line in self._children.get(a.plan_id, []) if line.open and line.children]
+
+    def into(self, shown: list[_Shown], lines: Sequence[_Shown] | None = None) -> None:
+        """The lines in reading order, one more than is shown at most."""
+        for line in self._roots if lines is None else lines:
+            if len(shown) > MOST_LINES:
+                return
+            shown.append(line)
+            if line.open:
+                self.into(shown, self._children.get(line.plan_id, ()))
 
 
-def _judge(key: tuple[Any, ...], months: Mapping[PlanKind, int], day: date) -> list[rules.Found]:
-    kind, state, own, issued, evaluated, parent_state, rootless, superseded, filing, due = key
-    made = rules.Facts(
-        0, "", PlanKind(kind), rules.L.DISTRICT, PlanState(state), "", None if rootless else 1, None, None, own, day,
-        1 if issued else None, 1, _day(issued), _day(evaluated), 1, None, None,
-        FilingState(filing) if filing else None, _day(due), PlanState(parent_state) if parent_state else None,
-        2 if superseded else 1,
-    )  # fmt: skip
-    return rules.faults(made, rule_months=months.get(made.kind), today=day)
-
-
-def _walk(
-    shown: list[_Shown],
-    above: int | None,
-    depth: int,
-    nodes: Mapping[int, _Node],
-    below: Mapping[int | None, Sequence[int]],
-    opened: set[int],
-) -> None:
-    if depth > rules.MAX_DEPTH:
-        return
-    for plan_id in below.get(above, ()):
-        if len(shown) > MOST_LINES:
-            return
-        children = below.get(plan_id, ())
-        folded = len(children) > PAGE_SIZE or nodes[plan_id].level not in _WIDE
-        line = _Shown(plan_id, depth, len(children), plan_id in opened or not folded)
-        shown.append(line)
-        if line.open:
-            _walk(shown, plan_id, depth + 1, nodes, below, opened)
-        else:
-            line.beneath = sum(nodes[child].faults for child in children)
-
-
-def _read(
-    session: Session, actor: Actor, result: Tree, shown: Sequence[_Shown], months: Mapping[PlanKind, int], day: date
-) -> None:
-    known = {f.plan_id: f for f in facts(session, Plan.id.in_([line.plan_id for line in shown]))}
+def _read(session: Session, actor: Actor, result: Tree, shown: Sequence[_Shown]) -> None:
+    ids = [line.plan_id for line in shown]
+    known = {f.plan_id: f for f in facts(session, Plan.id.in_(ids))}
+    faults = kept.of_plans(session, actor, ids)
     for line in shown:
-        found = known[line.plan_id]
-        faults = (
-            rules.faults(found, rule_months=months.get(found.kind), today=day)
-            if actor.covers(found.division_code)
-            else []
+        result.lines.append(
+            Line(known[line.plan_id], line.depth, faults.get(line.plan_id, []), line.children, line.open, line.beneath)
         )
-        result.lines.append(Line(found, line.depth, faults, line.children, line.open, line.beneath))

@@ -20,7 +20,16 @@ from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.plans import rules
 from emergency.plans.exposures import Exposure, Exposures, places
-from emergency.plans.models import Hazard, Plan, PlanHazard, PlanKind, PlanLevel, PlanState
+from emergency.plans.models import (
+    Hazard,
+    Plan,
+    PlanHazard,
+    PlanKind,
+    PlanLevel,
+    PlanState,
+    PlanVersion,
+    VersionState,
+)
 from emergency.plans.queries import evaluation_months, facts, readable, today
 from kernel.errors import N_, NotFound
 from kernel.types import LabelledEnum
@@ -101,8 +110,8 @@ class Held:
 
     def __init__(self, session: Session, *conditions: sa.ColumnElement[bool]) -> None:
         self.months, self.today = evaluation_months(session), today(session)
-        where = (Plan.level.in_(_OWN), Plan.state.in_(rules.LIVING), Plan.unit_id.is_(None), *conditions)
-        known = {f.plan_id: f for f in facts(session, *where) if f.kind not in (PlanKind.WORKBOOK, PlanKind.ACTION)}
+        where = (*_own(), *conditions)
+        known = {f.plan_id: f for f in facts(session, *where)}
         self._by_cell: dict[tuple[str, Hazard], rules.Facts] = {}
         for plan_id, hazard in session.execute(
             sa.select(PlanHazard.plan_id, PlanHazard.hazard)
@@ -110,8 +119,6 @@ class Held:
             .where(*where)
             .order_by(PlanHazard.plan_id)
         ):
-            if plan_id not in known:
-                continue
             key = (known[plan_id].division_code, hazard)
             if key not in self._by_cell or self._by_cell[key].version_id is None:
                 self._by_cell[key] = known[plan_id]
@@ -186,20 +193,48 @@ def _village_gaps(session: Session, actor: Actor, known: Exposures) -> Counter[s
 
 
 def missing(
-    session: Session, codes: Iterable[str] | None, known: Exposures | None = None, held: Held | None = None
+    session: Session, codes: Iterable[str] | None, known: Exposures | None = None
 ) -> list[tuple[str, Hazard, Exposure, str]]:
-    """`(place, hazard, exposure, name)` of every plan that an exposure asks for and that does not exist."""
+    """`(place, hazard, exposure, name)` of every plan that an exposure asks for and that does not exist.
+
+    A cell is `MISSING` where it is exposed, no living plan is for it and no general plan with a text in force covers
+    it. That needs no plan's facts: the database says which cells are covered, thousands of plans in one statement.
+    """
     known = known or Exposures(session)
     wanted = None if codes is None else list(codes)
-    if held is None:
-        held = Held(session, *(() if wanted is None else (Plan.division_code.in_(wanted),)))
+    covered = _covered(session, wanted)
     found = []
+    hazards = sorted(known.hazards, key=list(Hazard).index)
     for code, name in places(session, wanted, known):
-        for hazard in sorted(known.hazards, key=list(Hazard).index):
-            exposure = known.of(code, hazard)
-            if exposure is not None and held.cell(code, hazard, exposure).state is CellState.MISSING:
+        if covered.get((code, Hazard.ALL)):
+            continue
+        for hazard in hazards:
+            exposure = known.of(code, hazard) if (code, hazard) not in covered else None
+            if exposure is not None and exposure.exposed:
                 found.append((code, hazard, exposure, name))
     return found
+
+
+def _covered(session: Session, codes: Sequence[str] | None) -> dict[tuple[str, Hazard], bool]:
+    """The cells with a living plan of the place's own, and whether one of them has a text in force."""
+    in_force = sa.and_(
+        PlanVersion.plan_id == Plan.id, PlanVersion.state == VersionState.ISSUED, PlanVersion.replaced_at.is_(None)
+    )
+    rows = session.execute(
+        sa.select(Plan.division_code, PlanHazard.hazard, sa.func.count(PlanVersion.id))
+        .join(PlanHazard, PlanHazard.plan_id == Plan.id)
+        .outerjoin(PlanVersion, in_force)
+        .where(*_own(), *(() if codes is None else (Plan.division_code.in_(codes),)))
+        .group_by(Plan.division_code, PlanHazard.hazard)
+    )
+    return {(code, hazard): texts > 0 for code, hazard, texts in rows}
+
+
+def _own() -> tuple[sa.ColumnElement[bool], ...]:
+    """SQL: living plans of a place itself; a workbook or an action scheme supports a plan and is none."""
+    return (
+        Plan.level.in_(_OWN), Plan.state.in_(rules.LIVING), Plan.unit_id.is_(None), Plan.kind.not_in(rules.SUPPORTING)
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

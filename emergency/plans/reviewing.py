@@ -14,7 +14,7 @@ from emergency.plans.models import Plan, PlanSection, PlanVersion, VersionState
 from emergency.plans.queries import get_version
 from emergency.plans.review_models import CommentAnswer, PlanComment, PlanReviewRound, RoundOutcome
 from emergency.privacy import vault
-from kernel.db import now
+from kernel.db import now, touch
 from kernel.errors import N_, Conflict, Forbidden, Invalid, NotFound
 from kernel.ids import new_id
 from kernel.states import note
@@ -166,6 +166,7 @@ def comment(
     session.add(row)
     session.flush()
     note(session, "plan_comment", row.id, "", "open", actor=actor)
+    touch(session, "plan", plan.id)
     return row
 
 
@@ -181,7 +182,7 @@ def _comment(session: Session, actor: Actor, comment_id: int) -> tuple[PlanComme
 def answer(session: Session, *, actor: Actor, comment_id: int, said: CommentAnswer, text: str = "") -> PlanComment:
     """The author's answer to one comment of a text that came back; what is not accepted needs its reason."""
     actor.require(Permission.PLANS_EDIT)
-    row, version, _plan = _comment(session, actor, comment_id)
+    row, version, plan = _comment(session, actor, comment_id)
     if version.state is not VersionState.DRAFT:
         raise Conflict(N_("Comments are answered after the text was returned to its author."), code="wrong_state")
     if row.author == str(actor):
@@ -198,6 +199,7 @@ def answer(session: Session, *, actor: Actor, comment_id: int, said: CommentAnsw
     row.answer_sealed = vault.of(session).seal("plan_comment", "answer", row.id, words) if words else None
     session.flush()
     note(session, "plan_comment", row.id, before, said.value, actor=actor)
+    touch(session, "plan", plan.id)
     return row
 
 
@@ -218,7 +220,7 @@ def resolve(session: Session, *, actor: Actor, comment_id: int) -> PlanComment:
 def withdraw(session: Session, *, actor: Actor, comment_id: int) -> None:
     """Who wrote a comment takes it back before it is answered."""
     actor.require(Permission.PLANS_APPROVE)
-    row, _version, _plan = _comment(session, actor, comment_id)
+    row, _version, plan = _comment(session, actor, comment_id)
     if row.author != str(actor):
         raise Forbidden(N_("Only who wrote a comment can withdraw it."), code="not_yours")
     if row.answer is not None:
@@ -226,3 +228,4 @@ def withdraw(session: Session, *, actor: Actor, comment_id: int) -> None:
     note(session, "plan_comment", row.id, "open", "withdrawn", actor=actor)
     session.delete(row)
     session.flush()
+    touch(session, "plan", plan.id)

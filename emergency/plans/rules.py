@@ -88,6 +88,7 @@ class Fault(LabelledEnum):
     SHELTER_FULL = "shelter_full", "安置点超员", "A shelter is assigned too many", "late"
     OWNER_MISSING = "owner_missing", "未定责任岗位", "No owner post", "wait"
     DRAFT_UNTOUCHED = "draft_untouched", "草稿久置", "A draft lies untouched", "wait"
+    COMMENTS_UNANSWERED = "comments_unanswered", "审核意见未答复", "Review comments without an answer", "wait"
     WORKBOOK_MISSING = "workbook_missing", "缺应急工作手册", "No workbook", "wait"
     CARD_MISSING = "card_missing", "缺事件应急行动方案", "No action scheme", "wait"
 
@@ -169,6 +170,11 @@ class Found:
 
 
 FILING_SOON_DAYS = 5
+DATED = frozenset({
+    Fault.NO_VERSION, Fault.EVALUATION_OVERDUE, Fault.PARENT_GONE, Fault.PARENT_SUPERSEDED, Fault.FILING_OVERDUE,
+    Fault.FILING_SOON,
+})  # fmt: skip
+"""What `faults` tells from a plan's own dates and states; the rest needs other rooms and is kept."""
 
 
 def faults(facts: Facts, *, rule_months: int | None, today: date) -> list[Found]:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from emergency.divisions import service as divisions
 from emergency.divisions.models import Division, Unit
-from emergency.divisions.rules import VILLAGE, within
+from emergency.divisions.rules import VILLAGE, place_name, within
 from emergency.http.actor import Actor
 from emergency.people.posts import service as posts
 from emergency.people.posts.models import Duty
@@ -288,7 +288,7 @@ def _villages(database: Database, now: date) -> None:
     for code, count in ((TAITOU, 12), (DULIU, 4), (WANGKOU, 3)):
         for number, place in enumerate(villages.get(code, [])[:count]):
             with database.write() as session:
-                short = place.name.removesuffix("民委员会").removesuffix("委会")
+                short = place_name(place.name)
                 _issue(session, _Demo(
                     K.VILLAGE, L.VILLAGE, f"{short}防汛转移方案", place.code, short, (H.FLOOD,), texts.village(short),
                     now - timedelta(days=180 + 9 * number), above[code], filed=None if number == 2 else 8,

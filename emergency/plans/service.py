@@ -28,6 +28,7 @@ from emergency.plans.drafting import (
 from emergency.plans.filing import destinations, file_version, open_filing, receipt, sent_back
 from emergency.plans.finding import find
 from emergency.plans.hierarchy import Line, tree
+from emergency.plans.kept import Kept
 from emergency.plans.matrix import matrix
 from emergency.plans.models import (
     Hazard,
@@ -50,6 +51,7 @@ from emergency.plans.queries import (
     version_text,
     versions,
 )
+from emergency.plans.remarks import Remark, register_remarks
 from emergency.plans.review_models import RoundOutcome
 from emergency.plans.signals import Signal
 from emergency.plans.situation import Summary, summary
@@ -59,9 +61,9 @@ from kernel.ids import new_id
 from kernel.states import transition
 
 __all__ = [
-    "ActionText", "Draft", "EvacuationText", "LevelText", "Line", "NewPlan", "RelianceText", "SectionText", "Signal", "Summary", "Text",
+    "ActionText", "Draft", "EvacuationText", "Kept", "LevelText", "Line", "NewPlan", "RelianceText", "Remark", "SectionText", "Signal", "Summary", "Text",
     "approve", "checks", "children", "count_gaps", "create", "destinations", "edit_draft", "evaluate", "file_version", "find", "get_plan",
-    "get_version", "hazards", "in_force", "issue", "link_drill", "list_plans", "living", "matrix", "new_draft", "pass_review", "receipt", "reject",
+    "get_version", "hazards", "in_force", "issue", "link_drill", "list_plans", "living", "matrix", "new_draft", "pass_review", "receipt", "register_remarks", "reject",
     "repeal", "return_version", "sent_back", "set_parent", "submit", "summary", "tree", "version_text", "versions",
 ]  # fmt: skip
 V = VersionState

@@ -166,8 +166,8 @@ def _pass(session: Session, standing: set[int]) -> None:
 
 
 def dismiss(session: Session, *, actor: Actor, suggestion_id: int, reason: str) -> ActivationSuggestion:
-    """Judged, and not started, with the reason."""
-    actor.require(Permission.PLANS_ACTIVATE)
+    """Judged, and not started, with the reason: a decision like the start itself, of who may decide."""
+    actor.require(Permission.PLANS_DECIDE)
     row = session.get(ActivationSuggestion, suggestion_id)
     plan = session.get(Plan, row.plan_id) if row is not None else None
     if row is None or plan is None or not actor.covers(plan.division_code):

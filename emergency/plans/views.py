@@ -20,7 +20,10 @@ from emergency.http.request import current_actor, session
 from emergency.people.accounts import service as accounts
 from emergency.plans import (
     approval,
+    checks,
+    kept,
     matrix,
+    remarks,
     reviewing,
     rules,
     service,
@@ -164,8 +167,10 @@ def show(plan_id: int) -> Page:
         key=lambda change: change.id,
     )
     keys = {c.actor for c in changes} | {row.author for row in rows}
+    others = [k for k in kept.of_plans(work, actor, [plan.id]).get(plan.id, []) if k.fault not in rules.DATED]
     return render_template(
         "plans/show.html", plan=plan, fact=fact, faults=found if actor.covers(plan.division_code) else [],
+        others=others, mends=checks.MENDS, remarks=remarks.about_plan(work, actor, plan.id),
         versions=rows, held=held, text=text, changes=changes, names=accounts.display_names(work, keys),
         below=service.children(work, actor=actor, plan_id=plan.id), states=STATES,
         hazards=service.hazards(work, [plan.id]).get(plan.id, []),

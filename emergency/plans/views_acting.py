@@ -86,7 +86,8 @@ def index() -> Page:
         "plans/acting_index.html", page=page, rows=rows, group=group, suggestions=offered, year=year,
         names=divisions.names(work, {r.activation.division_code for r in rows} | {p.division_code for _s, p in offered}),
         figures=[situation.statistics(work, actor=actor, kind=kind, year=year) for kind in ActivationKind],
-        may_activate=actor.can(ACTIVATE), mine=queries.my_lines(work, actor)[1] if actor.can(ACT) else 0,
+        may_activate=actor.can(ACTIVATE), may_decide=actor.can(DECIDE),
+        mine=queries.my_lines(work, actor)[1] if actor.can(ACT) else 0,
     )  # fmt: skip
 
 
@@ -275,7 +276,7 @@ def drill(activation_id: int) -> Page:
 
 
 @blueprint.post("/suggestions/<int:suggestion_id>/dismiss")
-@requires(ACTIVATE)
+@requires(DECIDE)
 def dismiss(suggestion_id: int) -> Page:
     """Judged, and not started."""
     triggers.dismiss(

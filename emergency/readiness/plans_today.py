@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -165,6 +165,60 @@ def faulty_plans(session: Session, actor: Actor) -> int:
         )
         or 0
     )
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """The plans of one place and of what lies in it."""
+
+    plans: int
+    faulty: int
+    faults: int
+
+
+def in_place(session: Session, actor: Actor, code: str) -> InPlace | None:
+    """How the plans of a place stand; None for who may not see it. The page of faults shows the same number."""
+    if not (actor.can(Permission.PLANS_VIEW) and actor.can(Permission.READINESS_VIEW) and actor.covers(code)):
+        return None
+    faulty = sa.select(sa.func.count(sa.distinct(Defect.subject_id))).where(
+        Defect.subject_kind == "plan", *_open(session, actor, code, None, None, None)
+    )
+    return InPlace(
+        plans.living(session, actor, code), session.scalar(faulty) or 0, counts(session, actor, division=code).all
+    )
+
+
+class Ledger:
+    """The open rows about plans themselves (`emergency.plans.kept.Ledger`): what lies in a place, not in a plan, is
+    counted by its own page."""
+
+    def counted(self, session: Session, actor: Actor) -> sa.Select[int, int]:
+        """SQL: `plan_id` and `number` of faults of each plan in scope that has any."""
+        return (
+            sa.select(Defect.subject_id.label("plan_id"), sa.func.count().label("number"))
+            .where(*_of_plans(session, actor))
+            .group_by(Defect.subject_id)
+        )
+
+    def of_plans(self, session: Session, actor: Actor, plan_ids: Collection[int]) -> dict[int, list[plans.Kept]]:
+        """The faults of some plans in scope, the most urgent first."""
+        found: dict[int, list[plans.Kept]] = {}
+        rows = session.execute(
+            sa.select(
+                Defect.subject_id, Defect.rule, Defect.reason, Defect.params, Defect.url, Defect.since, Defect.due_at
+            )
+            .where(*_of_plans(session, actor), Defect.subject_id.in_(plan_ids))
+            .order_by(Defect.severity_rank, Defect.id)
+        )
+        for plan_id, rule, *rest in rows:
+            fault = fault_of(rule)
+            if fault is not None:
+                found.setdefault(plan_id, []).append(plans.Kept(plan_id, fault, *rest))
+        return found
+
+
+def _of_plans(session: Session, actor: Actor) -> tuple[Any, ...]:
+    return Defect.subject_kind == "plan", *_open(session, actor, None, None, None, None)
 
 
 def owner_choices(session: Session, found: Counts) -> list[tuple[int, str]]:

@@ -8,6 +8,7 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from emergency.divisions import service as divisions
+from emergency.drills import service as drills
 from emergency.http.permissions import Permission, requires
 from emergency.http.request import current_actor, session
 from emergency.http.sheets import Column, csv_text
@@ -16,6 +17,12 @@ from emergency.readiness import plans_today
 from emergency.readiness.models import Severity
 
 blueprint = flask.Blueprint("plan_faults", __name__, url_prefix="/plans")
+
+
+@blueprint.app_template_global("plans_in_place")
+def plans_in_place(code: str) -> plans_today.InPlace | None:
+    """For the page of a division, which stands below this room: how its plans stand."""
+    return plans_today.in_place(session(), current_actor(), code)
 
 
 def _chosen() -> dict[str, Any]:
@@ -43,6 +50,7 @@ def index() -> ResponseReturnValue:
         names=divisions.names(work, {item.defect.division_code for item in page.items}),
         towns=[(town.code, town.name) for town in towns], owners=plans_today.owner_choices(work, counts),
         severities=Severity, may_mend=actor.can(Permission.PLANS_EDIT),
+        from_drills=drills.count_about_plans(work, actor),
     )  # fmt: skip
 
 

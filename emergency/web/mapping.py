@@ -13,6 +13,7 @@ from emergency.divisions.models import Division, Unit, UnitKind
 from emergency.http.actor import Actor
 from emergency.http.i18n import _
 from emergency.http.permissions import Permission
+from emergency.plans import activation_queries as queries
 from emergency.web import nav
 from emergency.web.filters import label
 from kernel.errors import N_, NotFound
@@ -20,6 +21,7 @@ from kernel.errors import N_, NotFound
 TOWNSHIP, VILLAGE = 4, 5
 MAX_POINTS = 1500
 MAX_LISTED = 200
+MAX_RESPONSES = 30
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,19 @@ class Line:
     name: str
     note: str
     url: str
+    on_map: bool
+
+
+@dataclass(frozen=True)
+class ResponseLine:
+    """One running response: what, which level, where; an exercise says so in words."""
+
+    anchor: str
+    title: str
+    level: str
+    place: str
+    url: str
+    is_exercise: bool
     on_map: bool
 
 
@@ -45,6 +60,7 @@ class MapView:
     areas: list[dict[str, Any]]
     lines: list[Line]
     units: list[Line]
+    responses: list[ResponseLine]
     villages: int
     units_total: int
     without_point: int
@@ -106,23 +122,64 @@ def view(session: Session, actor: Actor, code: str | None = None, kind: str = ""
         for unit in units
         if unit.lat is not None
     ]  # fmt: skip
+    responses, grounds, marks = _responses(session, actor, scope)
+    points += marks
     points += [_point(row) for row in towns if row.lat is not None]  # last, so that they lie on top
     return MapView(
         code=scope,
         name=here.name if here is not None else "",
         inside=bool(scope and scope != actor.division_code),
         points=points,
-        areas=_areas(session, scope),
+        areas=[*_areas(session, scope), *grounds],
         lines=lines,
         units=[
             Line(f"u{u.id}", u.name, label(u.kind), _url(f"/units/{u.id}"), u.lat is not None)
             for u in units[:MAX_LISTED]
         ],
+        responses=responses,
         villages=len(villages),
         units_total=total,
         without_point=sum(1 for row in rows if row.lat is None),
         synthetic=any(getattr(row.point_source, "value", "") == "synthetic" for row in rows),
     )
+
+
+_Drawn = list[dict[str, Any]]
+
+
+def _responses(session: Session, actor: Actor, scope: str) -> tuple[list[ResponseLine], _Drawn, _Drawn]:
+    """What runs in the scope or over it: lines for the list, shaded ground, and a mark where there is no boundary."""
+    found = [
+        s for s in queries.running(session, actor, limit=MAX_RESPONSES)
+        if not scope or rules.covers(scope, s.activation.division_code) or rules.covers(s.activation.division_code, scope)
+    ]  # fmt: skip
+    codes = {s.activation.division_code for s in found}
+    places = {
+        row.code: row
+        for row in session.execute(
+            sa.select(Division.code, Division.name, Division.lat, Division.lon, Division.boundary).where(
+                Division.code.in_(codes)
+            )
+        )
+    }
+    lines, areas, points = list[ResponseLine](), _Drawn(), _Drawn()
+    for s in found:
+        place = places.get(s.activation.division_code)
+        words = f"{_('exercise') + ' ' if s.is_exercise else ''}{label(s.activation.grade)} {s.title}"
+        url, anchor = _url(f"/plans/activations/{s.activation.id}"), f"r{s.activation.id}"
+        rings = _rings(place.boundary) if place is not None else []
+        areas += [{"ring": ring, "text": words, "tone": "drill" if s.is_exercise else "red"} for ring in rings]
+        marked = place is not None and place.lat is not None
+        if marked and place is not None:
+            points.append({
+                "id": anchor, "lat": place.lat, "lon": place.lon, "text": words, "url": url,
+                "kind": "exercise" if s.is_exercise else "response",
+            })  # fmt: skip
+        lines.append(
+            ResponseLine(anchor, s.title, label(s.activation.grade), place.name if place is not None else "", url,
+                         s.is_exercise, marked or bool(rings))
+        )  # fmt: skip
+    return lines, areas, points
 
 
 def _village_counts(villages: list[Any]) -> dict[str, int]:

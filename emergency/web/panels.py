@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from emergency.asking import service as asking
 from emergency.asking import waiting as asking_lines
 from emergency.divisions import rules as divisions
+from emergency.drills import learning_waiting
 from emergency.drills.models import Invitation, Occurrence, OccurrenceState
 from emergency.http import request as unit
 from emergency.http.actor import Actor
@@ -292,7 +293,7 @@ def warnings_of_the_day(session: Session, actor: Actor, now: datetime) -> DayPan
     return DayPanel(_("Warnings of the last 24 hours"), "", lines, nav.first_served("/warnings") or "")
 
 
-WAITING = (warnings_waiting, asking_waiting, my_drafts, plans_to_decide, write_offs_to_decide, my_shift)
+WAITING = (warnings_waiting, asking_waiting, my_drafts, plans_to_decide, write_offs_to_decide, learning_waiting.waiting, my_shift)
 DAY = (watch, open_matters, drills_this_week, warnings_of_the_day)
 
 

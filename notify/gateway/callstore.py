@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from notify.gateway.lines import Lines
 
 FINAL = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 
@@ -51,7 +50,7 @@ class Call:
         return max(1, round(self.ended - self.started)) if self.started and self.ended else 0
 
 
-class CallStore:
+class CallStore(Lines):
     """Every call in order.
 
     One JSON array a line: `["c", seq, to, from, twiml, url, callback, events, detect, ring, at]` for a call taken,
@@ -59,35 +58,15 @@ class CallStore:
     was said. A line is written before the request is answered; a torn last line is cut off at the next start.
     """
 
+    prefix = "CA"
+
     def __init__(self, path: Path):
         self.calls: list[Call] = []
         self.by_number: dict[str, list[Call]] = {}
-        self.run = secrets.token_hex(8)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        keep = self._load(path) if path.exists() else 0
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.ftruncate(self._file, keep)
-        if not keep:
-            self._append(["r", self.run])
-
-    def _load(self, path: Path) -> int:
-        keep = 0
-        with path.open("rb") as file:
-            for line in file:
-                try:
-                    record = json.loads(line)
-                except ValueError:
-                    break
-                if not line.endswith(b"\n"):
-                    break
-                keep += len(line)
-                self._apply(record)
-        return keep
+        super().__init__(path)
 
     def _apply(self, record: list[object]) -> None:
         match record:
-            case ["r", str(run)]:
-                self.run = run
             case ["c", int(seq), str(to), str(from_), str(twiml), str(url), str(callback), list(events), detect,
                   int(ring), float(at) | int(at)]:  # fmt: skip
                 self._keep(
@@ -103,9 +82,6 @@ class CallStore:
     def _keep(self, call: Call) -> None:
         self.calls.append(call)
         self.by_number.setdefault(call.to, []).append(call)
-
-    def _append(self, record: list[object]) -> None:
-        os.write(self._file, json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
 
     def take(
         self, to: str, from_: str, twiml: str, url: str, callback: str, events: list[str], detect: bool, ring: int
@@ -143,21 +119,13 @@ class CallStore:
 
     def sid(self, call: Call) -> str:
         """The provider's reference: 34 characters, the same after a restart."""
-        return f"CA{self.run}{call.seq:016x}"
+        return self._sid(call.seq)
 
     def by_sid(self, sid: str) -> Call | None:
         """The call with this reference."""
-        if len(sid) != 34 or not sid.startswith("CA" + self.run):
-            return None
-        try:
-            return self.calls[int(sid[18:], 16)]
-        except (ValueError, IndexError):
-            return None
+        seq = self._seq(sid)
+        return self.calls[seq] if seq is not None and 0 <= seq < len(self.calls) else None
 
     def newest(self, to: str | None = None) -> Iterator[Call]:
         """Calls, the newest first, of one number or of all."""
         return reversed(self.calls if to is None else self.by_number.get(to, []))
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)

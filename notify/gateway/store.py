@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-import os
-import secrets
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 from sys import intern
+
+from notify.gateway.lines import Lines
 
 
 class Message:
@@ -37,7 +36,7 @@ class Message:
         return self.from_ if self.inbound else self.to
 
 
-class Store:
+class Store(Lines):
     """Every message in order, found by sid, number or page.
 
     The file has one JSON array a line: `["m", seq, to, from, body, at, callback]` for a message taken, `["i", …]` for
@@ -45,36 +44,15 @@ class Store:
     torn last line (power cut) is cut off at the next start.
     """
 
+    prefix = "SM"
+
     def __init__(self, path: Path):
-        self.path = path
         self.messages: list[Message] = []
         self.phones: dict[str, list[int]] = {}
-        self.run = secrets.token_hex(8)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        keep = self._load() if path.exists() else 0
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.ftruncate(self._file, keep)
-        if not keep:
-            self._append(["r", self.run])
-
-    def _load(self) -> int:
-        keep = 0
-        with self.path.open("rb") as file:
-            for line in file:
-                try:
-                    record = json.loads(line)
-                except ValueError:
-                    break
-                if not line.endswith(b"\n"):
-                    break
-                keep += len(line)
-                self._apply(record)
-        return keep
+        super().__init__(path)
 
     def _apply(self, record: list[object]) -> None:
         match record:
-            case ["r", str(run)]:
-                self.run = run
             case ["m" | "i" as what, int(seq), str(to), str(from_), str(body), float(at) | int(at), str(callback)]:
                 self._keep(Message(seq, to, intern(from_), intern(body), float(at), callback, what == "i"))
             case ["s", int(seq), str(status), code]:
@@ -84,9 +62,6 @@ class Store:
     def _keep(self, message: Message) -> None:
         self.messages.append(message)
         self.phones.setdefault(message.phone, []).append(message.seq)
-
-    def _append(self, record: list[object]) -> None:
-        os.write(self._file, json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
 
     def take(self, to: str, from_: str, body: str, callback: str, *, inbound: bool = False) -> Message:
         """Take a message, written down before this returns."""
@@ -103,16 +78,12 @@ class Store:
 
     def sid(self, message: Message) -> str:
         """The provider's reference: 34 characters, the same after a restart."""
-        return f"SM{self.run}{message.seq:016x}"
+        return self._sid(message.seq)
 
     def by_sid(self, sid: str) -> Message | None:
         """The message with this reference."""
-        if len(sid) != 34 or not sid.startswith("SM" + self.run):
-            return None
-        try:
-            return self.messages[int(sid[18:], 16)]
-        except (ValueError, IndexError):
-            return None
+        seq = self._seq(sid)
+        return self.messages[seq] if seq is not None and 0 <= seq < len(self.messages) else None
 
     def token(self, number: str) -> str:
         """What stands for a number in a page's address."""
@@ -123,10 +94,6 @@ class Store:
         if to is None:
             return reversed(self.messages)
         return (self.messages[seq] for seq in reversed(self.phones.get(to, ())))
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)
 
 
 _dates: dict[int, str] = {}

@@ -27,12 +27,12 @@ FLOORS: list[set[str]] = [
     {"people.contacts"},
     {"divisions"},
     {"privacy"},
-    {"http", "config", "config_plans", "messages", "versions"},
+    {"http", "config", "config_drills", "config_plans", "messages", "versions"},
 ]  # fmt: skip
 PUBLIC = {"service", "models", "rules", "defects", "jobs", "vault", "journal"}
 SHELL = {"web", "api"}
 ROOF = FLOORS[0]
-FOUNDATION = {"http", "config", "config_plans", "messages", "versions"}
+FOUNDATION = {"http", "config", "config_drills", "config_plans", "messages", "versions"}
 
 
 def _modules() -> Iterator[tuple[str, Path]]:

@@ -11,11 +11,9 @@ from typing import Any
 import flask
 from sqlalchemy.orm import Session
 
-from emergency import TEMPLATES, web
 from emergency.config import Config
 from emergency.divisions import rules
 from emergency.divisions.models import Division
-from emergency.http import csrf, errors, i18n, request
 from emergency.http.actor import Actor
 from emergency.http.permissions import Role
 from emergency.people.accounts.models import Account, AccountState
@@ -23,6 +21,7 @@ from emergency.people.contacts import service as contacts
 from emergency.people.posts.models import Duty, Post, PostHolder, PostState
 from kernel.db import Database, now
 from kernel.ids import new_id
+from tests.shell import shell
 
 DISTRICT, TOWN, VILLAGE, OTHER_TOWN = "120118000000", "120118104000", "120118104201", "120118100000"
 PLACES = (
@@ -95,22 +94,7 @@ def app_with(
     """An app with the shell and the given rooms' pages; `app.config["ACTOR"]` is signed in."""
     from emergency import api
 
-    app = flask.Flask("emergency", template_folder=str(TEMPLATES), static_folder=None)
-    app.config.update(SECRET_KEY="test", WTF_CSRF_ENABLED=False)
-    app.extensions["emergency.database"] = database
-    app.extensions["emergency.config"] = config
-    i18n.install(app, "zh")
-    errors.install(app)
-    request.install(app)
-    csrf.install(app)
-    app.config["WTF_CSRF_ENABLED"] = False
-
-    @app.before_request
-    def _sign_in() -> None:
-        if app.config.get("ACTOR") is not None:
-            flask.g.actor = app.config["ACTOR"]
-
-    web.install(app)
+    app = shell(database, config)
     for module in modules:
         for blueprint in getattr(module, "BLUEPRINTS", None) or (module.blueprint,):
             app.register_blueprint(blueprint)

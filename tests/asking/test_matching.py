@@ -106,15 +106,17 @@ def test_nobody_is_asked_back_twice_about_the_same_questions(ids: list[int], ear
     [
         ("1", "yes", ""), ("１", "yes", ""), ("①", "yes", ""), ("1。", "yes", ""), ("1️⃣", "yes", ""), ("一", "yes", ""),
         ("回复1", "yes", ""), ("1 参加", "yes", ""), ("1参加", "yes", ""), ("是", "yes", ""), ("参加！", "yes", ""),
-        ("2", "deputy", ""), ("派人", "deputy", ""), ("不能", "no", ""), ("3 身体不好", "no", "身体不好"),
+        ("3", "deputy", ""), ("派人", "deputy", ""), ("不能", "no", ""), ("2 身体不好", "no", "身体不好"),
         ("不能参加，出差", "no", "出差"), ("改期 12月3日", "other", "12月3日"), ("改期12月3日", "other", "12月3日"),
-        ("4 12月3日", None, ""), ("1 3", None, ""), ("11", None, ""), ("1 还是 3", None, ""), ("3 还是参加", None, ""),
+        ("改期 12月3日下午2点", "other", "12月3日下午2点"), ("改到12月3日14:30", "other", "12月3日14:30"),
+        ("4 12月3日下午2点", "other", "12月3日下午2点"), ("4，下周三上午9点", "other", "下周三上午9点"),
+        ("改期 12月3日或4日", None, ""), ("4 12月3日", None, ""), ("1 3", None, ""), ("11", None, ""), ("1 还是 3", None, ""), ("2 还是参加", None, ""),
         ("3 天后回来", None, ""), ("1 不能参加", None, ""), ("收到", None, ""), ("好的", None, ""), ("5", None, ""),
         ("参加吗", None, ""), ("我不能参加", None, ""), ("", None, ""), ("👍", None, ""),
     ],
 )  # fmt: skip
 def test_what_a_reply_to_an_invitation_means(text: str, key: str | None, rest: str) -> None:
-    choice = matching.choose(text, INVITATION)
+    choice = matching.choose(text, INVITATION, AT)
     assert (choice.option.key if choice else None, choice.rest if choice else "") == (key, rest)
 
 
@@ -133,5 +135,5 @@ def test_a_digit_minutes_after_another_question_ran_out_waits_for_a_person() -> 
 
 def test_the_words_of_one_question_alone_say_which_is_meant() -> None:
     both = [_open(1), _open(2, options=INVITATION)]
-    assert judge(both, "能到", AT).question_id == 1 and judge(both, "参加", AT).question_id == 2
+    assert judge(both, "能到", AT).question_id == 1 and judge(both, "能参加", AT).question_id == 2
     assert judge(both, "1", AT).why is ReplyWhy.AMBIGUOUS and judge(both, "水大", AT).why is ReplyWhy.UNCLEAR

@@ -21,6 +21,7 @@ from emergency.privacy.vault import Vault, normalise_phone
 from kernel.db import Database
 from kernel.errors import Forbidden, Invalid
 from kernel.states import ForbiddenTransition
+from tests.conftest import on_disk
 
 VILLAGE = "120118104201"
 OFFICER = Actor(
@@ -130,7 +131,7 @@ def test_nothing_personal_stands_in_the_database_file(database: Database, tmp_pa
         connection.exec_driver_sql("COMMIT")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.exec_driver_sql("BEGIN")
-    stored = b"".join(path.read_bytes() for path in tmp_path.glob("test.db*"))
+    stored = on_disk(database)
     for secret in ("张某", "15400000001", "5400000001", "1540000x001"):
         assert secret.encode() not in stored
 

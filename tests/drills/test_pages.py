@@ -36,7 +36,7 @@ def test_every_drill_page_opens_in_both_languages(
         service.invite(session, actor=world.planner, occurrence_id=occurrence.id)
     client = signed_in(app, BOTH, language)
     paths = ["/drills", "/drills?days=90&kind=flood", "/drills/calendar", "/drills/calendar?month=2027-02",
-             "/drills/calendar?month=nonsense", "/drills/compliance", f"/drills/compliance?unit={world.plant}",
+             "/drills/calendar?month=nonsense", "/drills/compliance", f"/drills/compliance/unit/{world.plant}",
              "/drills/rules", "/drills/new", f"/drills/{occurrence.id}"]  # fmt: skip
     for path in paths:
         answer = client.get(path)
@@ -54,7 +54,9 @@ def test_the_page_counts_the_answers(world: World, plan: Plan, app: flask.Flask)
         invitation = session.scalars(sa.select(Invitation.id)).first()
     said = client.post(f"/drills/invitations/{invitation}/answer", data={"answer": "yes", "means": "phone"})
     assert said.status_code == 303
-    assert "1/2 已答" in client.get(url).text and "1/2 已答" in client.get("/drills").text
+    page = client.get(url).text
+    assert "能参加 1，不能参加 0，建议改期 0，未答复 1" in page and "登记答复" in page
+    assert "2 个中 1 个未答复" in client.get("/drills").text
 
 
 def test_a_record_is_written_by_the_form_and_a_wrong_one_keeps_what_was_typed(

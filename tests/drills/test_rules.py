@@ -11,14 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emergency.divisions.rules import APPLIES_TO, widen
-from emergency.drills import lawbook, rules
+from emergency.drills import lawbook, learning_rules, rules
+from emergency.drills.learning_models import ActionState, FindingState
 from emergency.drills.models import (
-    ActionState,
     Basis,
     Binding,
     DrillKind,
     Evidence,
-    FindingState,
     OccurrenceState,
     ProgrammeState,
 )
@@ -30,12 +29,13 @@ CASES: list[tuple[Any, Any, set[Any]]] = [
         (S.PLANNED, S.INVITED), (S.PLANNED, S.CONFIRMED), (S.PLANNED, S.HELD), (S.PLANNED, S.MISSED),
         (S.PLANNED, S.CANCELLED), (S.INVITED, S.CONFIRMED), (S.INVITED, S.HELD), (S.INVITED, S.MISSED),
         (S.INVITED, S.CANCELLED), (S.CONFIRMED, S.INVITED), (S.CONFIRMED, S.HELD), (S.CONFIRMED, S.MISSED),
-        (S.CONFIRMED, S.CANCELLED), (S.MISSED, S.HELD),
+        (S.CONFIRMED, S.CANCELLED), (S.MISSED, S.HELD), (S.CANCELLED, S.PLANNED),
     }),
     (PS, rules.PROGRAMME_TRANSITIONS, {(PS.ACTIVE, PS.PAUSED), (PS.ACTIVE, PS.ENDED), (PS.PAUSED, PS.ACTIVE),
                                        (PS.PAUSED, PS.ENDED)}),
-    (FS, rules.FINDING_TRANSITIONS, {(FS.OPEN, FS.CLOSED), (FS.CLOSED, FS.OPEN)}),
-    (AS, rules.ACTION_TRANSITIONS, {(AS.OPEN, AS.DONE), (AS.OPEN, AS.DROPPED), (AS.DONE, AS.OPEN)}),
+    (FS, learning_rules.FINDING_TRANSITIONS, {(FS.OPEN, FS.CLOSED), (FS.CLOSED, FS.OPEN)}),
+    (AS, learning_rules.ACTION_TRANSITIONS, {(AS.OPEN, AS.DONE), (AS.OPEN, AS.DROPPED), (AS.DONE, AS.OPEN),
+                                         (AS.DONE, AS.VERIFIED), (AS.VERIFIED, AS.OPEN)}),
 ]  # fmt: skip
 
 

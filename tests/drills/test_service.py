@@ -12,20 +12,19 @@ import sqlalchemy as sa
 
 from emergency.asking import service as asking
 from emergency.asking.models import Means, Question, QuestionState
-from emergency.drills import compliance, lawbook, service
+from emergency.drills import compliance, lawbook, service, standings
 from emergency.drills.defects import defects
 from emergency.drills.jobs import mark_missed, write_ahead
+from emergency.drills.learning_models import FindingState, Rating
 from emergency.drills.models import (
     Answered,
     DrillKind,
     DrillRule,
-    FindingState,
     Form,
     Invitation,
     Occurrence,
     OccurrenceState,
     Programme,
-    Rating,
     Record,
 )
 from emergency.drills.rules import Standing
@@ -115,7 +114,7 @@ def test_who_sends_a_deputy_takes_part_and_the_deputys_name_stays_sealed(world: 
     with world.database.write() as session:
         service.invite(session, actor=world.planner, occurrence_id=first.id)
         question, other = session.scalars(sa.select(Question).order_by(Question.id)).all()
-        assert [data["zh"] for data in question.answers][:2] == ["参加", "派人代替"]
+        assert [data["zh"] for data in question.answers][:2] == ["能参加", "不能参加"]
         said = asking.answer(
             session, actor=SYSTEM, question_id=question.id, answer="deputy", means=Means.LINK,
             extra={"deputy_name": "李某二", "deputy_phone": "15400000099"},
@@ -334,6 +333,7 @@ def test_a_held_drill_of_the_right_kind_satisfies_and_a_wrong_one_does_not(
     assert standing("psr-highrisk-6m") is Standing.DUE and standing("fire-key-6m") is Standing.SATISFIED
     clock.set(datetime(2027, 1, 10, tzinfo=BEIJING))
     assert standing("psr-highrisk-6m") is Standing.OVERDUE
+    standings.keep(world.database, clock.now())
     with world.database.read() as session:
         assert "psr-highrisk-6m" in {row["rule"] for row in service.overdue(session, world.planner)}
         assert ("unit", world.plant) in {d.subject for d in defects(session, clock.now())}

@@ -14,7 +14,14 @@ from werkzeug.routing import Rule
 from emergency import schema
 from emergency.asking.models import Answer, Question, Reply
 from emergency.divisions.models import Division, Unit
-from emergency.drills.models import CorrectiveAction, Finding, Invitation, Occurrence
+from emergency.drills.confirming_models import DateProposal
+from emergency.drills.day_models import DrillGroup, DrillInject, DrillNote, DrillPhoto
+from emergency.drills.feed_models import DrillFeed
+from emergency.drills.inspection_models import Inspection
+from emergency.drills.learning_models import CorrectiveAction, DrillReport, Evaluation, Finding, Objective
+from emergency.drills.models import Invitation, Occurrence, Programme
+from emergency.drills.proposal_models import ProposalItem, ProposalState, YearProposal
+from emergency.drills.standing_models import SubjectKind, Watched
 from emergency.http.permissions import Role
 from emergency.people.accounts.models import Account, ApiToken, SignIn
 from emergency.people.posts.models import DutyShift, Post, PostHolder, ShiftRole, ShiftState
@@ -51,12 +58,16 @@ COMMON = {
     "/plans/rules/<any(approval,filing):what>/<int:row_id>": "the law's rows are read by all, changed by the district",
     "/api/v1/plans/approval-rules/<int:rule_id>": "the law's rows are read by all, changed by the district",
     "/api/v1/plans/filing-destinations/<int:destination_id>": "the law's rows are read by all, changed by the district",
+    "/drills/rules/<int:rule_id>": "the law's rows are read by all, changed by the district",
+    "/api/v1/drill-rules/<int:rule_id>": "the law's rows are read by all, changed by the district",
+    "/api/v1/drill-rules/<int:rule_id>/<any(adopt,drop):what>": "the law's rows are changed by the district only",
     "/oversight/entries/<int:seq>": "the journal is one chain; the auditor reads it whole",
     "/oversight/subjects/<kind>/<int:subject_id>": "the journal is one chain; the auditor reads it whole",
 }
 NOT_SEEDED = {
     "comment_id", "attachment_id", "run_id", "suggestion_id", "step_id", "activation_id", "line_id", "evacuation_id",
     "broadcast_id", "delivery_id", "receipt_id", "exposure_id",
+    "report_id", "sheet_id", "objective_id",
 }  # fmt: skip
 """Records that the demo has none of outside an area, or whose rooms' own tests hold them against a stranger."""
 NOT_BY_AREA = ("/api/", "/oversight", "/gateway", "/readyz", "/metrics", "/static")
@@ -70,11 +81,18 @@ FORM = {
     "choice": "1:yes", "issued_on": "2026-11-20",
 }  # fmt: skip
 BODIES = {
+    "findings": {"text": "核对"}, "<int:programme_id>": {"seen": "核对"}, "pause": {"reason": "核对"},
+    "end": {"reason": "核对"}, "refuse": {"reason": "核对"}, "move": {"day": "2026-12-02", "time": "09:00"},
+    "reschedule": {"starts_at": "2026-12-02T09:00:00+08:00", "version": 1},
     "answers": {"answer": "yes", "means": "phone"}, "submit": {"version": 1}, "approve": {"version": 1},
     "break-glass": {"version": 1, "reason": "核对"}, "return": {"reason": "核对"}, "reject": {"reason": "核对"},
     "recount": {"version": 1}, "withdraw": {"version": 1}, "cancel": {"reason": "核对"}, "all-clear": {},
     "update": {"headline": "核对"}, "acknowledgements": {"recipient_id": 1, "method": "phone"},
     "<int:warning_id>": {"headline": "核对", "version": 1},
+    "injects": {"number": 1, "offset_seconds": 60, "sender": "核对", "via": "radio", "message": "核对"},
+    "<any(send,skip,postpone):what>": {"reason": "核对", "minutes": 5}, "count": {"people": 1},
+    "observation": {"observed": "done", "at": "2026-11-20T01:00:00+00:00"},
+    "notes": {"at": "2026-11-20T01:00:00+00:00", "text": "核对"},
 }  # fmt: skip
 """What a programme sends, by the last word of the address."""
 
@@ -144,6 +162,7 @@ def _finders(prefix: str) -> dict[str, dict[str, Callable[[], Any]]]:
                   "exposure_id": direct(PlanExposure), "subject_id": lambda: sa.select(
                       sa.cast(Division.code, sa.BigInteger)).where(_outside(Division.code, prefix)),
                   "run_id": lambda: sa.select(Plan.id).where(sa.false()), **responses},
+        "plan-imports": {"run_id": lambda: sa.select(Plan.id).where(sa.false())},
         "responses": responses,
         "system": {"broadcast_id": lambda: sa.select(Delivery.broadcast_id).where(
                        _outside(Delivery.division, prefix), Delivery.broadcast_id.not_in(
@@ -153,12 +172,24 @@ def _finders(prefix: str) -> dict[str, dict[str, Callable[[], Any]]]:
                        Delivery, Delivery.id == RawReceipt.delivery_id).where(_outside(Delivery.division, prefix))},
         "warnings": {"warning_id": direct(Warning),
                      "visit_id": direct(DoorVisit)},
-        "drills": {"occurrence_id": occurrence,
+        "drills": {"occurrence_id": occurrence, "programme_id": direct(Programme),
                    "invitation_id": through(Invitation, (Occurrence, Occurrence.id == Invitation.occurrence_id)),
+                   "wish_id": through(DateProposal, (Occurrence, Occurrence.id == DateProposal.occurrence_id)),
                    "finding_id": through(Finding, (Occurrence, Occurrence.id == Finding.occurrence_id)),
+                   "report_id": through(DrillReport, (Occurrence, Occurrence.id == DrillReport.occurrence_id)),
+                   "sheet_id": through(Evaluation, (Occurrence, Occurrence.id == Evaluation.occurrence_id)),
+                   "objective_id": through(Objective, (Occurrence, Occurrence.id == Objective.occurrence_id)),
                    "action_id": through(CorrectiveAction, (Finding, Finding.id == CorrectiveAction.finding_id),
                                         (Occurrence, Occurrence.id == Finding.occurrence_id)),
-                   "rule_id": lambda: sa.text("SELECT min(id) FROM drill_rule")},
+                   "rule_id": lambda: sa.text("SELECT min(id) FROM drill_rule"),
+                   "inspection_id": direct(Inspection),
+                   "subject_id": lambda: sa.select(Watched.subject_id).where(
+                       Watched.subject_kind == SubjectKind.DIVISION, _outside(Watched.division_code, prefix)),
+                   **{name: through(model, (Occurrence, Occurrence.id == model.occurrence_id)) for name, model in (
+                       ("inject_id", DrillInject), ("group_id", DrillGroup), ("photo_id", DrillPhoto),
+                       ("note_id", DrillNote))},
+                   "feed_id": direct(DrillFeed), "proposal_id": direct(YearProposal),
+                   "item_id": direct(ProposalItem)},
         "readiness": {"defect_id": direct(Defect)},
     }  # fmt: skip
 
@@ -199,6 +230,13 @@ def furnished(demo: Demo) -> Demo:
                 account_id=watcher.account.id, role=ShiftRole.OFFICER, state=ShiftState.PLANNED,
             )
             for code, watcher in ((HERE, owner), (THERE, other))
+        )  # fmt: skip
+        session.add_all(
+            YearProposal(
+                id=new_id(), year=2026, division_code=code, state=ProposalState.CLOSED, settings={}, closed_at=moment,
+                made_by=str(owner.actor), made_at=moment, version=1,
+            )
+            for code in (HERE, THERE)
         )  # fmt: skip
     return demo
 

@@ -23,7 +23,7 @@ from tests.invariants.conftest import HERE, HERE_VILLAGE, Demo, Person, choices,
 
 EVERYTHING = tuple(Role)
 MARKUP = "<script>alert(1)</script>\"><img src=x onerror=alert(2)>'{{7*7}}"
-WITHOUT_TOKEN = ("/api/", "/webhooks/", "/c/")
+WITHOUT_TOKEN = ("/api/", "/webhooks/", "/c/", "/d/")
 OPEN_TO_CACHES = ("/static", "/favicon.ico", "/cap", "/public/plans")
 
 

@@ -395,7 +395,7 @@ def test_a_warning_suggests_the_level_that_its_colour_names_and_starts_nothing(
         assert session.scalars(sa.select(ActivationSuggestion.state)).one() is SuggestionState.USED
 
 
-def test_an_exercise_suggests_an_exercise_and_a_neighbours_warning_nothing(ready: Ready, planner: Actor) -> None:
+def test_an_exercise_suggests_an_exercise_and_a_neighbours_warning_nothing(ready: Ready, approver: Actor) -> None:
     standing = [signal(real=False)]
     signals.provide(lambda *_: standing, lambda *_: standing, lambda _s: frozenset({"暴雨"}))
     moment = datetime(2026, 11, 23, tzinfo=UTC)
@@ -406,7 +406,21 @@ def test_an_exercise_suggests_an_exercise_and_a_neighbours_warning_nothing(ready
         row = session.scalars(sa.select(ActivationSuggestion)).one()
         assert row.kind is DRILL and row.state is SuggestionState.PASSED, "its warning is no longer in force"
         with pytest.raises(Conflict):
-            triggers.dismiss(session, actor=planner, suggestion_id=row.id, reason="雨停")
+            triggers.dismiss(session, actor=approver, suggestion_id=row.id, reason="雨停")
+
+
+def test_only_who_may_decide_dismisses_a_suggestion(ready: Ready, planner: Actor, approver: Actor) -> None:
+    standing = [signal(real=False)]
+    signals.provide(lambda *_: standing, lambda *_: standing, lambda _s: frozenset({"暴雨"}))
+    acting_jobs.suggest(ready.database, datetime(2026, 11, 23, tzinfo=UTC))
+    with ready.database.read() as session:
+        suggestion_id = session.scalars(sa.select(ActivationSuggestion.id)).one()
+    for actor in (planner, person(Role.LIAISON, id=7), person(Role.DUTY_OFFICER, id=8)):
+        with ready.database.write() as session, pytest.raises(Forbidden):
+            triggers.dismiss(session, actor=actor, suggestion_id=suggestion_id, reason="雨停")
+    with ready.database.write() as session:
+        row = triggers.dismiss(session, actor=approver, suggestion_id=suggestion_id, reason="雨停")
+        assert row.state is SuggestionState.DISMISSED and row.settled_by == str(approver)
 
 
 def test_statistics_of_drills_and_of_the_real_are_two(ready: Ready, officer: Actor, approver: Actor) -> None:

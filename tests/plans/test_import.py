@@ -74,7 +74,7 @@ def test_a_confirmed_file_is_a_draft_with_posts_and_sealed_files(district: Datab
         text = service.version_text(session, actor=planner, version_id=version_id)
         body = "\n".join(s.body for s in text.sections)
         titles = bodies.post_titles(session, [body])
-        assert "义和村委会 防汛责任人" in titles.values()
+        assert "义和村 防汛责任人" in titles.values()
         assert not find_phones(body)
         post = session.scalars(sa.select(Post).where(Post.division_code == YIHE, Post.duty == Duty.FLOOD_CHIEF)).one()
         assert post.state is PostState.HELD and post.verified_at is None

@@ -17,6 +17,7 @@ from docx.shared import Mm
 
 from emergency.http.actor import Actor
 from emergency.http.permissions import Role
+from emergency.http.word import Form, title_lines, width_of
 from emergency.people.posts.models import Duty
 from emergency.plans import bodies, service
 from emergency.plans.drafting import ActionText, Draft, EvacuationText, LevelText, RelianceText, SectionText
@@ -24,7 +25,6 @@ from emergency.plans.importing.outline import build
 from emergency.plans.importing.word import read_docx
 from emergency.plans.models import Part, PlanKind, PlanLevel, ResponseGrade
 from emergency.plans.paper import bundle, cards, filing_papers, word
-from emergency.plans.paper.form import Form, title_lines, width_of
 from emergency.privacy.journal import JournalEntry
 from kernel.db import Database
 from kernel.errors import Forbidden, Invalid, NotFound

@@ -103,7 +103,7 @@ def test_the_public_sees_posts_and_villages_but_no_person_no_number_no_household
         plan_id, version_id = issued(session)
         publication.publish(session, actor=approver, plan_id=plan_id, version_id=version_id)
     page = visitor.get(f"/public/plans/{plan_id}").get_data(as_text=True)
-    assert "义和村委会 防汛责任人" in page and "中心小学" in page and "超过汛限水位" in page and "到岗" in page
+    assert "义和村 防汛责任人" in page and "中心小学" in page and "超过汛限水位" in page and "到岗" in page
     for hidden in (MOBILE, "张某一", "夕阳红敬老院", "某某家门前", "412", "周某一", "account:"):
         assert hidden not in page
 

@@ -214,7 +214,7 @@ def test_the_one_above_is_asked_when_nobody_answers(make_post: Make, tree: Datab
         service.release(session, actor=CONSOLE, post_id=town_chief.id, reason="")
         assert service.superior_of(session, village).id == district.id  # type: ignore[union-attr]
         assert service.superior_of(session, district) is None
-        assert service.titles(session, [village.id])[village.id] == "胜利村委会 信息员"
+        assert service.titles(session, [village.id])[village.id] == "胜利村 信息员"
 
 
 def test_a_broadcast_reaches_each_number_once_the_responsible_first(make_post: Make, tree: Database) -> None:

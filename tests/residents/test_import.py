@@ -23,6 +23,7 @@ from emergency.privacy import journal
 from kernel.clock import ManualClock
 from kernel.db import Database
 from kernel.errors import Conflict, Forbidden, Invalid
+from tests.conftest import on_disk
 from tests.residents.conftest import (
     DONGWU,
     LIAISON,
@@ -450,12 +451,12 @@ def test_nothing_personal_stands_in_the_file_during_or_after_an_import(
     finish, seen = runs.finish, []
 
     def look(*args: Any) -> None:
-        seen.append(b"".join(p.read_bytes() for p in tmp_path.glob("test.db*")))
+        seen.append(on_disk(db))
         finish(*args)
 
     monkeypatch.setattr(runs, "finish", look)
     import_residents(db, path, actor=OFFICER)
-    seen.append(b"".join(p.read_bytes() for p in tmp_path.glob("test.db*")))
+    seen.append(on_disk(db))
     assert not folder.exists()
     for raw in seen:
         for secret in ("张某", "透析", "1540000", "排1号", "P00001", "residents.csv", "H10"):

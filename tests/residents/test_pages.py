@@ -13,9 +13,7 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
-from emergency import TEMPLATES, web
 from emergency.config import Config
-from emergency.http import csrf, errors, i18n, request
 from emergency.http.actor import Actor
 from emergency.people.residents import api, imports, jobs, runs, service, views
 from emergency.people.residents.models import ImportPiece, ImportRun, RunState
@@ -23,7 +21,9 @@ from emergency.people.residents.service import import_residents
 from emergency.privacy import journal
 from kernel.clock import ManualClock
 from kernel.db import Database
+from tests.conftest import on_disk
 from tests.residents.conftest import LIAISON, OFFICER, TAITOU, VILLAGER, YIHE, counts, entries, ids, person
+from tests.shell import shell
 
 Make = Callable[..., Path]
 
@@ -31,21 +31,7 @@ Make = Callable[..., Path]
 @pytest.fixture
 def app(db: Database, config: Config) -> flask.Flask:
     """The shell with the pages of residents; `app.config["ACTOR"]` is signed in."""
-    app = flask.Flask("emergency", template_folder=str(TEMPLATES), static_folder=None)
-    app.config.update(SECRET_KEY="test", TESTING=True)
-    app.extensions["emergency.database"] = db
-    app.extensions["emergency.config"] = config
-    i18n.install(app, "zh")
-    errors.install(app)
-    request.install(app)
-    csrf.install(app)
-    app.config["WTF_CSRF_ENABLED"] = False
-
-    @app.before_request
-    def _sign_in() -> None:
-        flask.g.actor = app.config["ACTOR"]
-
-    web.install(app)
+    app = shell(db, config, testing=True)
     for blueprint in views.BLUEPRINTS:
         app.register_blueprint(blueprint)
     app.register_blueprint(api.blueprint)
@@ -197,7 +183,7 @@ def test_an_upload_is_sealed_imported_by_the_job_and_cleared_away(
     run_id = _upload(client, content)
     assert counts(db)["import_piece"] >= 2
     if db.is_sqlite:
-        raw = b"".join(path.read_bytes() for path in tmp_path.glob("test.db*"))
+        raw = on_disk(db)
         assert "很长的地址".encode() not in raw
         assert "名册".encode() not in raw
     page = text(client.get(f"/residents/imports/{run_id}"))

@@ -18,6 +18,7 @@ from emergency.people.residents.service import import_residents
 from emergency.privacy import journal
 from kernel.db import Database, Touched
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from tests.conftest import on_disk
 from tests.residents.conftest import (
     DISTRICT,
     DONGWU,
@@ -235,7 +236,7 @@ def test_nothing_of_a_person_stands_in_clear(db: Database, people: list[int], tm
         service.search(session, actor=OFFICER, name="孙某七")
     if not db.is_sqlite:
         pytest.skip("the file of PostgreSQL is not ours to read")
-    raw = b"".join(path.read_bytes() for path in tmp_path.glob("test.db*"))
+    raw = on_disk(db)
     for secret in ("孙某七", "秘密", "张某", "154000", "卧床"):
         assert secret.encode() not in raw
 

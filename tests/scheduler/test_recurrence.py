@@ -10,14 +10,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel.errors import Invalid
-from scheduler.recurrence import Freq, OnHoliday, Recurrence
+from scheduler.recurrence import Freq, OnBreak, OnHoliday, Recurrence
+from scheduler.terms import Term, TermCalendar
 from scheduler.workdays import NotAnnounced, WorkCalendar
 
 DAYS = st.dates(date(2024, 1, 1), date(2026, 11, 30))
 CALENDAR = WorkCalendar(
-    frozenset({2023, 2024, 2025, 2026, 2027, 2028}),
+    frozenset(range(2022, 2030)),
     frozenset({date(2026, 1, 1), date(2026, 1, 2), date(2026, 10, 1), date(2026, 10, 2), date(2025, 10, 1)}),
     frozenset({date(2026, 1, 4), date(2026, 10, 10)}),
+)
+
+
+TERMS = TermCalendar(
+    (
+        Term(date(2025, 9, 1), date(2026, 1, 24), "2025-2026", 1, True),
+        Term(date(2026, 3, 2), date(2026, 7, 3), "2025-2026", 2, True),
+    )
 )
 
 
@@ -25,21 +34,33 @@ CALENDAR = WorkCalendar(
 def rules(draw: st.DrawFn) -> Recurrence:
     freq = draw(st.sampled_from(Freq))
     start = draw(DAYS)
+    if freq is Freq.LISTED:
+        return Recurrence.listed(draw(st.sets(DAYS, min_size=1, max_size=8)))
     more: dict[str, object] = {}
     if freq is Freq.WEEKLY:
         more["weekdays"] = tuple(draw(st.sets(st.integers(0, 6), max_size=3)))
-    if freq in (Freq.MONTHLY, Freq.YEARLY):
-        way = draw(st.sampled_from(["start", "day", "nth", "workday"]))
+    if freq in (Freq.MONTHLY, Freq.YEARLY, Freq.TERM):
+        way = draw(st.sampled_from(["start", "week" if freq is Freq.TERM else "day", "nth", "workday"]))
         if way == "day":
             more["day"] = draw(st.one_of(st.integers(1, 31), st.just(-1)))
         elif way == "nth":
             more |= {"nth": draw(st.sampled_from([1, 2, 3, 4, -1])), "weekdays": (draw(st.integers(0, 6)),)}
         elif way == "workday":
             more["workday"] = draw(st.sampled_from([1, 5, -1, -3]))
+        elif way == "week":
+            more["week"] = draw(st.one_of(st.integers(1, 24), st.just(-1)))
+            more["weekdays"] = tuple(draw(st.sets(st.integers(0, 6), max_size=1)))
+    if freq is Freq.TERM:
+        more["terms"] = tuple(draw(st.sets(st.integers(1, 2))))
+    if freq is Freq.SEASON:
+        more |= {"season": draw(st.sampled_from([(6, 15), (2, 29), (1, 3), (12, 31)])),
+                 "before": draw(st.integers(0, 60)), "before_workdays": draw(st.booleans())}  # fmt: skip
     if freq is Freq.YEARLY:
         more["months"] = tuple(draw(st.sets(st.integers(1, 12), max_size=3)))
+    if freq not in (Freq.SEASON, Freq.TERM):
+        more["interval"] = draw(st.integers(1, 6))
     return Recurrence(
-        freq, start, interval=draw(st.integers(1, 6)), on_holiday=draw(st.sampled_from(OnHoliday)), **more
+        freq, start, on_holiday=draw(st.sampled_from(OnHoliday)), on_break=draw(st.sampled_from(OnBreak)), **more
     )  # type: ignore[arg-type]
 
 
@@ -47,7 +68,7 @@ def rules(draw: st.DrawFn) -> Recurrence:
 @given(rules(), DAYS, st.integers(0, 500))
 def test_dates_are_in_order_once_and_inside_the_window(rule: Recurrence, start: date, length: int) -> None:
     end = start + timedelta(days=length)
-    dates = rule.between(start, end, CALENDAR)
+    dates = rule.between(start, end, CALENDAR, TERMS)
     assert dates == sorted(set(dates))
     assert all(start <= d <= end for d in dates)
 
@@ -56,8 +77,10 @@ def test_dates_are_in_order_once_and_inside_the_window(rule: Recurrence, start: 
 @given(rules(), DAYS, st.integers(1, 300), st.integers(1, 300))
 def test_two_windows_side_by_side_hold_what_one_window_holds(rule: Recurrence, start: date, a: int, b: int) -> None:
     middle, end = start + timedelta(days=a), start + timedelta(days=a + b)
-    halves = rule.between(start, middle, CALENDAR) + rule.between(middle + timedelta(days=1), end, CALENDAR)
-    assert halves == rule.between(start, end, CALENDAR)
+    halves = rule.between(start, middle, CALENDAR, TERMS) + rule.between(
+        middle + timedelta(days=1), end, CALENDAR, TERMS
+    )
+    assert halves == rule.between(start, end, CALENDAR, TERMS)
 
 
 @settings(max_examples=80, deadline=None)

@@ -2,91 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import socket
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from werkzeug.serving import make_server
 
-from emergency import create_app, delivery, runtime, schema
-from emergency.config import Config, Gateway, Server
 from emergency.http.actor import Actor
 from emergency.warnings import service
 from emergency.warnings.models import Audience, Issue, Warning, WarningStatus
-from notify.engine import Engine
 from notify.models import Broadcast, Kind
-from notify.settings import EngineSettings
+from tests.house import FAST, wait_for
+from tests.house import House as AtWork
 from tests.warnings.support import TOWN, VILLAGE, build, content
 
-ROOT = Path(__file__).resolve().parents[2]
-FAST = EngineSettings(settle_seconds=0.02, poll_seconds=0.05, beat_seconds=0.3, request_timeout=3.0,
-                      reconcile_seconds=0.2, absent_after_seconds=2.0, drain_seconds=3.0)  # fmt: skip
 
+class House(AtWork):
+    """With the district's warnings, and phones that confirm."""
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    settings = replace(FAST, reconcile_seconds=0.2, absent_after_seconds=2.0)
 
-
-class House:
-    """An installation at work: web server for receipts, gateway process, engine."""
-
-    def __init__(self, home: Path):
-        gateway = Gateway(port=free_port(), record="gateway.jsonl")
-        config = Config(base=home, server=Server(port=free_port()))
-        config = replace(config, notify=replace(config.notify, gateway=gateway))
-        self.runtime = runtime.build(config, create_keys=True)
-        self.database = self.runtime.database
-        schema.metadata.create_all(self.database.engine)
-        self.world = build(self.database)
-        self.record = config.path(gateway.record)
-        self.app = create_app(self.runtime)
-        self.web = make_server("127.0.0.1", config.server.port, self.app, threaded=True)
-        self.gateway = self._gateway(config)
-        channels = delivery.channels(config, self.runtime.vault)
-        self.engine = Engine(self.database, channels, self.database.service("ports"), FAST, "test:1")
-        self.threads = [
-            threading.Thread(target=self.web.serve_forever, daemon=True),
-            threading.Thread(target=self.engine.run_forever, kwargs={"handle_signals": False}, daemon=True),
-        ]
-
-    def _gateway(self, config: Config) -> subprocess.Popen[str]:
-        sid, token = delivery.gateway_credentials(self.runtime.vault)
-        secrets = {"GATEWAY_ACCOUNT_SID": sid, "GATEWAY_AUTH_TOKEN": token, "GATEWAY_SECRET": "x"}
-        command = [sys.executable, "-m", "notify.gateway", "--port", str(config.notify.gateway.port)]
-        command += ["--record", str(self.record), "--receipts", "final", "--receipt-delay-ms", "20"]
-        process = subprocess.Popen(command, env={**os.environ, **secrets}, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None and re.search(r"http://", process.stdout.readline())
-        return process
-
-    def __enter__(self) -> House:
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.engine.stop()
-        self.web.shutdown()
-        for thread in self.threads:
-            thread.join(20)
-        self.web.server_close()
-        self.gateway.terminate()
-        self.gateway.wait(10)
-        if self.gateway.stdout is not None:
-            self.gateway.stdout.close()
-        self.runtime.close()
+    def gateway_options(self) -> list[str]:
+        return ["--receipts", "final"]
 
     def submit(self, **changes: Any) -> Warning:
         """Written, and waiting."""
@@ -107,20 +46,12 @@ class House:
 
     def phones(self, text: str) -> list[str]:
         """Numbers on the gateway's own record that got this text, doubles included."""
-        lines = [json.loads(line) for line in self.record.read_text("utf-8").splitlines()]
-        return sorted(line[2] for line in lines if line[0] == "m" and line[4].endswith(text))
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "waited in vain"
-        time.sleep(0.05)
+        return sorted(number for number, said in self.messages() if said.endswith(text))
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with House(tmp_path_factory.mktemp("house")) as house:
+    with House(tmp_path_factory.mktemp("house"), build) as house:
         yield house
 
 

@@ -10,17 +10,16 @@ import flask
 import pytest
 from flask.testing import FlaskClient
 
-from emergency import TEMPLATES, web
 from emergency.config import Config
 from emergency.divisions import rules
 from emergency.divisions.models import Division, PointSource, Unit, UnitKind
-from emergency.http import csrf, errors, i18n, request
 from emergency.http.actor import Actor
 from emergency.http.permissions import Role
 from emergency.web import workbench
 from kernel.clock import ManualClock
 from kernel.db import Database
 from notify.models import EngineBeat
+from tests.shell import shell
 
 PLACES = (
     ("120000000000", "天津市", 1, None),
@@ -65,22 +64,7 @@ def place(database: Database) -> None:
 @pytest.fixture
 def shell_app(database: Database, config: Config, place: None) -> flask.Flask:
     """The shell's own pages; `app.config["ACTOR"]` is signed in."""
-    app = flask.Flask("emergency", template_folder=str(TEMPLATES), static_folder=None)
-    app.config.update(SECRET_KEY="test", TESTING=False)
-    app.extensions["emergency.database"] = database
-    app.extensions["emergency.config"] = config
-    i18n.install(app, "zh")
-    errors.install(app)
-    request.install(app)
-    csrf.install(app)
-    app.config["WTF_CSRF_ENABLED"] = False
-
-    @app.before_request
-    def _sign_in() -> None:
-        if app.config.get("ACTOR") is not None:
-            flask.g.actor = app.config["ACTOR"]
-
-    web.install(app)
+    app = shell(database, config)
     app.config["ACTOR"] = _person(*Role)
     return app
 

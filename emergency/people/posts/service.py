@@ -5,7 +5,7 @@ Changes to holders are in `holding`, the duty roster in `roster`; both are offer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -348,9 +348,13 @@ def titles(session: Session, post_ids: Iterable[int], *, language: str = "zh") -
     places = divisions.names(session, [post.division_code for post in found.values()])
     unit_names = divisions.unit_names(session, [post.unit_id for post in found.values() if post.unit_id is not None])
     return {
-        key: f"{unit_names.get(post.unit_id or 0) or places.get(post.division_code, '')} {post.duty.label(language)}"
-        for key, post in found.items()
+        key: f"{_place(post, places, unit_names)} {post.duty.label(language)}" for key, post in found.items()
     }
+
+
+def _place(post: Post, places: Mapping[str, str], unit_names: Mapping[int, str]) -> str:
+    """The unit, else the place by its own name: a committee's name would double the 村 of 民生村."""
+    return unit_names.get(post.unit_id or 0) or division_rules.place_name(places.get(post.division_code, ""))
 
 
 def contact_of(session: Session, post_ids: Iterable[int], *, order: int = 0) -> dict[int, int]:

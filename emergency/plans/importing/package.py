@@ -22,6 +22,13 @@ _RATIO_FROM = 1024 * 1024
 REL = "{http://schemas.openxmlformats.org/package/2006/relationships}"
 CONTENT = "{http://schemas.openxmlformats.org/package/2006/content-types}"
 MAIN = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+_STRICT = (
+    (b"http://purl.oclc.org/ooxml/officeDocument/", b"http://schemas.openxmlformats.org/officeDocument/2006/"),
+    (b"http://purl.oclc.org/ooxml/wordprocessingml/main",
+     b"http://schemas.openxmlformats.org/wordprocessingml/2006/main"),
+    (b"http://purl.oclc.org/ooxml/drawingml/", b"http://schemas.openxmlformats.org/drawingml/2006/"),
+)  # fmt: skip
+"""Namespaces of ISO/IEC 29500 Strict, and those that everybody writes."""
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
@@ -151,8 +158,11 @@ class Package:
         return data
 
     def xml(self, name: str) -> Any:
-        """One part as a tree."""
-        return parse_xml(self.read(name))
+        """One part as a tree; what was saved as ISO Strict in the namespaces of the usual kind."""
+        data = self.read(name)
+        for strict, usual in _STRICT if b"purl.oclc.org/ooxml" in data else ():
+            data = data.replace(strict, usual)
+        return parse_xml(data)
 
     def relations(self, part: str) -> dict[str, tuple[str, str, bool]]:
         """Of a part: id → kind, target, whether it lies outside the file."""

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from emergency.plans.attachments import media_type_of
+from emergency.plans.importing import drawn
+from emergency.plans.importing.drawn import DIAGRAM, MC, A, C, M, R, V, choice
 from emergency.plans.importing.elements import LIST_CLOSE, LIST_OPEN, Grid, Para, Picture, Source
+from emergency.plans.importing.grids import cells, count_in, rows
 from emergency.plans.importing.numbering import Numbering, W
 from emergency.plans.importing.package import Package
 from kernel.errors import N_
 
-R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
-MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
-M = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
-A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
-V = "{urn:schemas-microsoft-com:vml}"
 WP = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}"
 _HEADING = re.compile(r"(?:heading|标题)\s*([1-9])$", re.IGNORECASE)
 _TOC = re.compile(r"(?:toc|目录)\s*(?:\d|heading|标题)?$", re.IGNORECASE)
@@ -61,15 +59,17 @@ class Reader:
         self._numbering = self._read_numbering()
         self._notes = {kind: self._read_notes(kind) for kind in ("footnotes", "endnotes")}
         self._at = 0
-        self._toc = self._fields = 0
+        self._toc = self._fields = self._toc_words = 0
         self._field_kinds: list[str] = list[str]()
         self._pending: list[Any] = []
         self._noted: list[tuple[str, str]] = []
         self._note_count = self._inserted = self._hidden = self._toc_lines = 0
         self._in_cell = 0
+        self._contents = True
         self._outside()
         body = package.xml(package.main).find(W + "body")
         if body is not None:
+            self._contents = drawn.closed_contents(body)
             self._blocks(body)
         self._sum_up()
 
@@ -112,6 +112,12 @@ class Reader:
                 self.source.note(
                     "external_link", N_("The file links to another file (%(kind)s). It was not fetched."), kind=kind
                 )
+        outer = [self._words_of(target) for kind, target, outside in self._relations.values()
+                 if kind in ("header", "footer") and not outside and self._package.has(target)]  # fmt: skip
+        if said := "；".join(dict.fromkeys(one for one in outer if one)):
+            self.source.note(
+                "header_left_out", N_("Page headers and footers are not part of the text and were left out."), 0, said
+            )
         part = self._related("comments")
         if part:
             for node in self._package.xml(part).iter(W + "comment"):
@@ -119,6 +125,9 @@ class Reader:
                 self.source.note(
                     "comment", N_("A comment in the margin is not part of the text and was left out."), 0, words
                 )
+
+    def _words_of(self, part: str) -> str:
+        return "".join(t.text or "" for t in self._package.xml(part).iter(W + "t")).strip()
 
     # --- blocks ---------------------------------------------------------------------------------------------
 
@@ -141,7 +150,7 @@ class Reader:
             elif tag == W + "altChunk":
                 self.source.note("embedded_file", N_("An embedded file was not read here."), self._at + 1)
             elif tag == MC + "AlternateContent":
-                self._blocks(_choice(node))
+                self._blocks(choice(node))
             elif tag in (W + "customXml", W + "ins", W + "moveTo", W + "smartTag"):
                 self._blocks(node)
 
@@ -185,16 +194,16 @@ class Reader:
         properties = node.find(W + "pPr")
         mark = properties.find(f"{W}rPr/{W}del") if properties is not None else None
         level, number, depth, toc = self._style(node)
-        in_toc = toc or self._toc > 0
+        before, self._toc_words = self._toc > 0, 0
         runs = list(self._runs(node))
-        in_toc = in_toc or self._toc > 0
+        in_toc = before or self._toc > 0 or self._toc_words > 0
         text = "".join(words for words, _bold in runs)
         shown = ""
         if number and number != "0" and (text.strip() or mark is None):
             shown = self._numbering.next(number, depth or 0)
-        if in_toc:
-            if text.strip():
-                self._toc_lines += 1
+        if self._toc_words or (toc and text.strip()):
+            self._toc_lines += 1
+        if toc or (in_toc and not text.strip()):
             self._after(at)
             return
         bold = 0
@@ -223,6 +232,8 @@ class Reader:
         for item in pending:
             if isinstance(item, Picture):
                 self.source.elements.append(item)
+            elif isinstance(item, list):
+                self.source.elements += [Para(_clean(words).strip(), at) for words in item]
             else:
                 self._blocks(item)
 
@@ -245,7 +256,7 @@ class Reader:
             elif tag in (M + "oMath", M + "oMathPara"):
                 yield "".join(t.text or "" for t in node.iter(M + "t")), False
             elif tag == MC + "AlternateContent":
-                yield from self._runs(_choice(node))
+                yield from self._runs(choice(node))
             elif tag not in (W + "pPr", W + "rPr", W + "sdtPr"):
                 yield from self._runs(node)
 
@@ -256,30 +267,42 @@ class Reader:
             self._hidden += sum(len(t.text or "") for t in node.iter(W + "t"))
             return
         for child in node:
-            tag = child.tag
-            if tag == W + "fldChar":
-                self._field(child.get(W + "fldCharType", ""))
-            elif tag == W + "instrText":
-                self._instruction(child.text or "")
-            elif tag == W + "t":
-                yield _clean(child.text or ""), bold
-            elif tag == W + "tab":
-                yield "\t", bold
-            elif tag == W + "br" or tag == W + "cr":
-                yield ("\n" if child.get(W + "type") not in ("page", "column") else ""), bold
-            elif tag == W + "noBreakHyphen":
-                yield "-", bold
-            elif tag == W + "sym":
-                yield self._symbol(child), bold
-            elif tag in _NOTES:
-                yield self._note(_NOTES[tag], child.get(W + "id", "")), bold
-            elif tag == W + "ruby":
-                yield from self._runs(child.find(W + "rubyBase") if child.find(W + "rubyBase") is not None else child)
-            elif tag == MC + "AlternateContent":
-                for inner in _choice(child):
-                    self._drawing(inner)
-            elif tag in (W + "drawing", W + "pict", W + "object"):
-                self._drawing(child)
+            for words in self._piece(child):
+                # the contents are made anew; what follows their end in the same paragraph is text
+                if self._toc > 0:
+                    self._toc_words += bool(words.strip())
+                else:
+                    yield words, bold
+
+    def _piece(self, child: Any) -> Iterator[str]:
+        """One child of a run, in words."""
+        tag = child.tag
+        if tag == W + "fldChar":
+            self._field(child.get(W + "fldCharType", ""))
+            if shown := drawn.chosen(child):
+                yield shown
+        elif tag == W + "instrText":
+            self._instruction(child.text or "")
+        elif tag == W + "t":
+            yield _clean(child.text or "")
+        elif tag == W + "tab":
+            yield "\t"
+        elif tag == W + "br" or tag == W + "cr":
+            yield "\n" if child.get(W + "type") not in ("page", "column") else ""
+        elif tag == W + "noBreakHyphen":
+            yield "-"
+        elif tag == W + "sym":
+            yield self._symbol(child)
+        elif tag in _NOTES:
+            yield self._note(_NOTES[tag], child.get(W + "id", ""))
+        elif tag == W + "ruby":
+            base = child.find(W + "rubyBase")
+            yield from (words for words, _bold in self._runs(base if base is not None else child))
+        elif tag == MC + "AlternateContent":
+            for inner in choice(child):
+                yield from self._piece(inner)
+        elif tag in (W + "drawing", W + "pict", W + "object"):
+            self._drawing(child)
 
     def _symbol(self, node: Any) -> str:
         code = node.get(W + "char", "")
@@ -294,13 +317,13 @@ class Reader:
         if kind == "begin":
             self._field_kinds.append("")
         elif kind == "end" and self._field_kinds and str(self._field_kinds.pop()) == "TOC":
-            self._toc -= 1
+            self._toc = max(self._toc - 1, 0)
 
     def _instruction(self, words: str) -> None:
         if self._field_kinds and not self._field_kinds[-1] and words.strip():
             kind = words.split()[0].upper()
             self._field_kinds[-1] = kind
-            self._toc += kind == "TOC"
+            self._toc += kind == "TOC" and self._contents
 
     def _note(self, kind: str, key: str) -> str:
         node = self._notes[kind].get(key)
@@ -318,7 +341,7 @@ class Reader:
             for box in node.iter(W + "txbxContent")
             if not any(p.tag == W + "txbxContent" for p in box.iterancestors() if p is not box)
         ]
-        self._pending += [_choice(box) for box in _without_doubles(boxes)]
+        self._pending += [choice(box) for box in _without_doubles(boxes)]
         for embedded in node.iter("{urn:schemas-microsoft-com:office:office}OLEObject"):
             linked = embedded.get("Type") == "Link"
             self.source.note(
@@ -337,10 +360,28 @@ class Reader:
             if key and key not in seen:
                 seen.add(key)
                 self._picture(key, caption)
-        if node.find(".//{http://schemas.openxmlformats.org/drawingml/2006/chart}chart") is not None:
+        self._pending += [[*drawn.word_art(node), *drawn.paragraphs(node)]]
+        for shape in node.iter(C + "chart"):
             self.source.note(
-                "chart", N_("A chart has no picture in the file and was left out. Paste it as a picture."), self._at
+                "chart",
+                N_("Of a chart the words and figures were read; its picture was left out. Paste it as a picture."),
+                self._at,
             )
+            part = self._within(shape.get(R + "id"))
+            self._pending += [drawn.chart(part)] if part is not None else []
+        for diagram in node.iter(DIAGRAM + "relIds"):
+            self.source.note(
+                "diagram",
+                N_("Of a diagram the words were read line by line; its drawing was left out. Paste it as a picture."),
+                self._at,
+            )
+            part = self._within(diagram.get(R + "dm"))
+            self._pending += [drawn.paragraphs(part)] if part is not None else []
+
+    def _within(self, key: str | None) -> Any:
+        """The part of the file that a drawing refers to."""
+        _kind, target, outside = self._relations.get(key or "", ("", "", True))
+        return self._package.xml(target) if not outside and self._package.has(target) else None
 
     def _picture(self, key: str, caption: str) -> None:
         _kind, target, outside = self._relations.get(key, ("", "", False))
@@ -369,7 +410,7 @@ class Reader:
         grid = Grid([], self._at)
         outer, self._pending = self._pending, []
         held, self._noted = self._noted, []
-        for row in _rows(node):
+        for row in rows(node):
             if row.find(f"{W}trPr/{W}del") is not None:
                 self._deleted(row)
                 continue
@@ -377,9 +418,9 @@ class Reader:
             header = row.find(f"{W}trPr/{W}tblHeader")
             if header is not None and grid.headings == len(grid.rows):
                 grid.headings += 1
-            line += [""] * _count(row, "gridBefore")
-            for cell in _cells(row):
-                span = max(_count_in(cell, f"{W}tcPr/{W}gridSpan"), 1)
+            line += [""] * count_in(row, f"{W}trPr/{W}gridBefore")
+            for cell in cells(row):
+                span = max(count_in(cell, f"{W}tcPr/{W}gridSpan"), 1)
                 merge = cell.find(f"{W}tcPr/{W}vMerge")
                 y, x = len(grid.rows), len(line)
                 words = self._cell(cell)
@@ -459,44 +500,6 @@ def _on(properties: Any, name: str) -> bool:
     return child is not None and child.get(W + "val", "1") not in ("0", "false", "off")
 
 
-def _choice(node: Any) -> Any:
-    """Of alternative content one branch: the first that carries anything."""
-    if node.tag != MC + "AlternateContent":
-        return node
-    branch = node.find(MC + "Choice")
-    return (
-        branch
-        if branch is not None and len(branch)
-        else (node.find(MC + "Fallback") if node.find(MC + "Fallback") is not None else node)
-    )
-
-
 def _without_doubles(boxes: list[Any]) -> list[Any]:
     """A text box stands twice where a drawing has a fallback."""
     return [box for box in boxes if not any(p.tag == MC + "Fallback" for p in box.iterancestors())] or boxes
-
-
-def _rows(table: Any) -> Iterator[Any]:
-    for node in table:
-        if node.tag == W + "tr":
-            yield node
-        elif node.tag in (W + "sdt", W + "sdtContent", W + "customXml", W + "ins"):
-            yield from _rows(node)
-
-
-def _cells(row: Any) -> Iterator[Any]:
-    for node in row:
-        if node.tag == W + "tc":
-            yield node
-        elif node.tag in (W + "sdt", W + "sdtContent", W + "customXml"):
-            yield from _cells(node)
-
-
-def _count(row: Any, name: str) -> int:
-    return _count_in(row, f"{W}trPr/{W}{name}")
-
-
-def _count_in(node: Any, path: str) -> int:
-    found = node.find(path)
-    text = found.get(W + "val", "0") if found is not None else "0"
-    return min(int(text), 64) if text.isdigit() else 0

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from emergency.divisions import service as divisions
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
+from emergency.http.word import Column, Form, chinese_day
 from emergency.plans import rules
 from emergency.plans.filing import destinations
 from emergency.plans.models import (
@@ -32,7 +33,6 @@ from emergency.plans.models import (
     VersionState,
 )
 from emergency.plans.paper import journalled
-from emergency.plans.paper.form import Column, Form, chinese_day
 from emergency.plans.queries import evaluation_months, facts, readable, today
 from kernel.db import now
 from kernel.errors import N_, Invalid, NotFound

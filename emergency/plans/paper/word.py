@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from emergency.divisions.rules import place_name
 from emergency.http.actor import Actor
+from emergency.http.word import WIDTH, Column, Form
 from emergency.people.posts import service as posts
 from emergency.plans import attachments, bodies
 from emergency.plans.importing.numbering import chinese
 from emergency.plans.models import EvacuationRow, PlanSection, ResponseAction, VersionState
 from emergency.plans.paper import journalled
-from emergency.plans.paper.form import WIDTH, Column, Form
 from emergency.plans.queries import Text, version_text
 from kernel.errors import DomainError
 
@@ -55,23 +56,12 @@ def whole(session: Session, *, actor: Actor, version_id: int) -> Whole:
     return Whole(text, posts.titles(session, wanted) if wanted else {})
 
 
-_COMMITTEES = (("村村委会", "村"), ("村民委员会", "村"), ("村委会", "村"), ("居民委员会", ""), ("居委会", ""))
-
-
-def short_name(name: str) -> str:
-    """The place, not its committee: 义和村, not 义和村委会."""
-    for tail, kept in _COMMITTEES:
-        if name.endswith(tail) and len(name) > len(tail):
-            return name.removesuffix(tail) + kept
-    return name
-
-
 def place_of(text: Text, row: EvacuationRow) -> str:
     """Whom a line of the evacuation list is about; a household by its kind only, its people stand in the register."""
     if row.unit_id:
         return text.units.get(row.unit_id, "")
     if row.subject_code:
-        return short_name(text.names.get(row.subject_code, row.subject_code))
+        return place_name(text.names.get(row.subject_code, row.subject_code))
     return "一户（见人员登记册）"
 
 

@@ -51,4 +51,14 @@
       navigator.clipboard?.writeText(location.href).then(() => { button.textContent = button.dataset.copied; });
     });
   });
+
+  // The text of a field that is shown once.
+  document.querySelectorAll("[data-copy]").forEach((button) => {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const field = document.getElementById(button.dataset.copy);
+      field.select();
+      navigator.clipboard?.writeText(field.value).then(() => { button.textContent = button.dataset.copied; });
+    });
+  });
 })();

@@ -22,6 +22,8 @@ document.querySelectorAll("[data-map]").forEach((box) => {
     town: { radius: 7, color: "#fff", weight: 1.5, fillColor: colour("--act"), fillOpacity: 1 },
     village: { radius: 3, color: "#fff", weight: 0.5, fillColor: "#6b7a8e", fillOpacity: 1 },
     unit: { radius: 3, color: colour("--ink"), weight: 1.2, fillColor: "#fff", fillOpacity: 1 },
+    response: { radius: 11, color: colour("--red"), weight: 3, fillColor: "#fff", fillOpacity: 0.6 },
+    exercise: { radius: 11, color: colour("--drill"), weight: 3, fillColor: "#fff", fillOpacity: 0.6 },
     hit: { radius: 7, color: "#fff", weight: 1.5, fillColor: colour("--red"), fillOpacity: 1 },
   };
   data.points.forEach((point) => {

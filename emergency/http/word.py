@@ -1,5 +1,7 @@
 """The page of an official document (GB/T 9704-2012) as Word: margins, fonts by name, 22 lines of 28 characters.
 
+Plans print on it and drills report on it, which is why it lies below both.
+
 Fonts are named, never embedded: 小标宋 and 仿宋_GB2312 belong to the machine that prints. Each is set for East Asian
 text too (`w:eastAsia`); Word ignores the plain font attribute for Chinese characters.
 """

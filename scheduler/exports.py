@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kernel.db import Database
-from scheduler.models import HolidayDay, SchoolTerm
+from scheduler.models import HolidayDay
 
 
 def export_holidays(database: Database, *, actor: Any, purpose: str | None = None) -> Iterator[dict[str, str]]:
@@ -17,14 +17,3 @@ def export_holidays(database: Database, *, actor: Any, purpose: str | None = Non
         days = session.scalars(sa.select(HolidayDay).order_by(HolidayDay.year, HolidayDay.date)).all()
     for day in days:
         yield {"year": str(day.year), "date": day.date.isoformat(), "kind": str(day.kind), "name": day.name}
-
-
-def export_terms(database: Database, *, actor: Any, purpose: str | None = None) -> Iterator[dict[str, str]]:
-    """School terms with the columns that the import reads."""
-    with database.read() as session:
-        rows = session.scalars(sa.select(SchoolTerm).order_by(SchoolTerm.begins_on)).all()
-    for row in rows:
-        yield {
-            "school_year": row.school_year, "term": str(row.term), "begins_on": row.begins_on.isoformat(),
-            "ends_on": row.ends_on.isoformat(), "announced": "1" if row.announced else "0",
-        }  # fmt: skip

@@ -194,7 +194,7 @@ class QuestionStep(Base):
     """Later than this it is left out rather than made up for; empty: it is done however late."""
     claimed_at: Mapped[datetime | None]
     done_at: Mapped[datetime | None]
-    missed: Mapped[bool] = mapped_column(default=False)
+    missed: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     """Its time passed while nobody could do it."""
     outcome: Mapped[StepOutcome | None] = mapped_column(enum_type(StepOutcome, name="outcome"))
     recipient: Mapped[str | None] = mapped_column(sa.String(60))

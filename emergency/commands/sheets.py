@@ -49,7 +49,7 @@ NOUNS = {
         ("item_code", "item_name", "unit", "depot", "ownership", "lot", "quantity", "made_on", "expires_on"),
     ),
     "holidays": Noun("scheduler", ("year", "date", "kind", "name")),
-    "terms": Noun("scheduler", ("school_year", "term", "begins_on", "ends_on", "announced")),
+    "terms": Noun("emergency.drills", ("school_year", "term", "begins_on", "ends_on", "announced")),
 }
 
 

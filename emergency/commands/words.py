@@ -6,6 +6,7 @@ Help texts are the docstrings and `help=` of the commands; their Chinese stands 
 from __future__ import annotations
 
 import gettext
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,7 +59,7 @@ def translate(cli: click.Group) -> None:
         return
     catalogue = i18n.catalogue(chosen)
     for command in commands(cli):
-        command.help = catalogue.gettext(command.help) if command.help else command.help
+        command.help = catalogue.gettext(inspect.cleandoc(command.help)) if command.help else command.help
         for parameter in command.params:
             if isinstance(parameter, click.Option) and parameter.help:
                 parameter.help = catalogue.gettext(parameter.help)

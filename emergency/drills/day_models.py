@@ -127,7 +127,8 @@ class DrillInject(Base):
     via: Mapped[InjectVia] = mapped_column(enum_type(InjectVia))
     message: Mapped[str]
     expected: Mapped[str] = mapped_column(default="")
-    objective_id: Mapped[int | None]
+    objective_id: Mapped[int | None] = mapped_column(sa.ForeignKey("drill_objective.id"))
+    """What it is there to try; the objective stays as long as an inject speaks of it."""
     controller: Mapped[str] = mapped_column(sa.String(100), default="")
     tolerance_minutes: Mapped[int] = mapped_column(default=10)
     """Of the scenario: what is later than this is missed, and the director decides."""

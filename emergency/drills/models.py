@@ -62,9 +62,9 @@ class DrillRule(Base):
     adopted: Mapped[bool]
     adopted_by: Mapped[str | None] = mapped_column(sa.String(60))
     adopted_at: Mapped[datetime | None]
-    own: Mapped[bool] = mapped_column(default=False)
+    own: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     """Made by the bureau itself, not taken from the law's register."""
-    version: Mapped[int] = mapped_column(default=1)
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
 
 
 class DrillRuleSector(Base):
@@ -112,11 +112,11 @@ class Programme(Base):
     start_time: Mapped[time]  # of the day in Beijing
     duration_minutes: Mapped[int] = mapped_column(default=60)
     target_seconds: Mapped[int | None]  # how long the evacuation may take
-    purpose: Mapped[Purpose] = mapped_column(enum_type(Purpose), default=Purpose.TEST)
+    purpose: Mapped[Purpose] = mapped_column(enum_type(Purpose), default=Purpose.TEST, server_default="test")
     place: Mapped[str] = mapped_column(sa.String(100), default="")
     state: Mapped[ProgrammeState] = mapped_column(enum_type(ProgrammeState), default=ProgrammeState.ACTIVE)
     materialised_until: Mapped[date | None]
-    calendar_seen: Mapped[str] = mapped_column(sa.String(16), default="")
+    calendar_seen: Mapped[str] = mapped_column(sa.String(16), default="", server_default="")
     """Digest of the holidays and terms that its dates were last computed with."""
     created_by: Mapped[str] = mapped_column(sa.String(60))
     created_at: Mapped[datetime]
@@ -170,9 +170,9 @@ class Occurrence(Base):
     state: Mapped[OccurrenceState] = mapped_column(enum_type(OccurrenceState), default=OccurrenceState.PLANNED)
     provisional: Mapped[bool] = mapped_column(default=False)
     """The year's holidays were not announced when the date was set."""
-    pinned: Mapped[bool] = mapped_column(default=False)
+    pinned: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     """Somebody chose this date: no computing moves it."""
-    withdrawn: Mapped[bool] = mapped_column(default=False)
+    withdrawn: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     """Called off because the programme changed or rests; may come back with it. What people called off never does."""
     due_at: Mapped[datetime]
     """By when a record must exist; past it without one the occurrence counts as missed."""
@@ -232,9 +232,9 @@ class Record(Base):
     attendance: Mapped[int]
     expected: Mapped[int | None]
     evacuation_seconds: Mapped[int | None]
-    place: Mapped[str] = mapped_column(sa.String(100), default="")
-    content: Mapped[str] = mapped_column(default="")
-    departments: Mapped[str] = mapped_column(default="")
+    place: Mapped[str] = mapped_column(sa.String(100), default="", server_default="")
+    content: Mapped[str] = mapped_column(default="", server_default="")
+    departments: Mapped[str] = mapped_column(default="", server_default="")
     people_sealed: Mapped[bytes | None]  # who took part, in words
     notes_sealed: Mapped[bytes | None]  # free text may name people
     recorded_by: Mapped[str] = mapped_column(sa.String(60))

@@ -31,10 +31,12 @@ def require(actor: Actor) -> None:
         raise Forbidden(N_("School terms are kept for the whole district; ask its planner."), code="out_of_scope")
 
 
-def enter(session: Session, *, actor: Actor, year: str, term: int, begins_on: date, ends_on: date) -> SchoolTerm:
-    """Enter or correct an announced term."""
+def enter(
+    session: Session, *, actor: Actor, year: str, term: int, begins_on: date, ends_on: date, announced: bool = True
+) -> SchoolTerm:
+    """Enter or correct a term; one that is not `announced` stays a guess."""
     require(actor)
-    row = terms.set_term(session, year=year, term=term, begins_on=begins_on, ends_on=ends_on)
+    row = terms.set_term(session, year=year, term=term, begins_on=begins_on, ends_on=ends_on, announced=announced)
     journal.record(
         session, ENTERED, actor=actor, year=year, term=term, begins=begins_on.isoformat(), ends=ends_on.isoformat()
     )

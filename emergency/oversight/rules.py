@@ -102,8 +102,23 @@ FIELDS = {
     "year": N_("year:"),
     "run": N_("computing no.:"),
     "held_back": N_("numbers left out by the day's quota:"),
+    "unit": N_("unit no.:"),
+    "term": N_("term of the school year:"),
+    "begins": N_("begins on:"),
+    "ends": N_("ends on:"),
+    "wanted": N_("wanted instead:"),
+    "kept": N_("dates kept:"),
+    "moved": N_("dates moved:"),
+    "added": N_("dates added:"),
+    "removed": N_("dates taken away:"),
+    "before": N_("before:"),
+    "after": N_("after:"),
+    "by_time": N_("because its time was over:"),
+    "revealed": N_("with what is sealed:"),
+    "filed_on": N_("filed on:"),
+    "reference": N_("reference:"),
 }
-MOMENTS = frozenset({"due", "until", "since"})
+MOMENTS = frozenset({"due", "until", "since", "wanted"})
 """Fields that hold a moment in its full form."""
 
 

@@ -1,4 +1,4 @@
-"""The day of a drill: its clock, injects, attendance, photographs, notes; what a record must say, and what it said."""
+"""Objectives; the day of a drill: its clock, injects, attendance, photographs, notes; what a record must say and said."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ depends_on = None
 
 TABLES = (
     "drill_record_before", "drill_note", "drill_photo", "drill_checkin", "drill_group", "drill_inject_post",
-    "drill_inject", "drill_day",
+    "drill_inject", "drill_day", "drill_critical_task", "drill_objective",
 )  # fmt: skip
 
 
@@ -25,6 +25,7 @@ def upgrade() -> None:
     op.add_column("drill_record", sa.Column("content", sa.Text(), server_default="", nullable=False))
     op.add_column("drill_record", sa.Column("departments", sa.Text(), server_default="", nullable=False))
     op.add_column("drill_record", sa.Column("people_sealed", sa.LargeBinary(), nullable=True))
+    _objectives()
     op.create_table(
         "drill_day",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -103,6 +104,9 @@ def upgrade() -> None:
             "offset_seconds >= 0 AND postponed_seconds >= 0", name=op.f("ck_drill_inject_not_before_the_start")
         ),
         sa.CheckConstraint("tolerance_minutes >= 0", name=op.f("ck_drill_inject_tolerance_not_negative")),
+        sa.ForeignKeyConstraint(
+            ["objective_id"], ["drill_objective.id"], name=op.f("fk_drill_inject_objective_id_drill_objective")
+        ),
         sa.ForeignKeyConstraint(
             ["occurrence_id"], ["drill_occurrence.id"], name=op.f("fk_drill_inject_occurrence_id_drill_occurrence")
         ),
@@ -231,6 +235,45 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_drill_record_before")),
         sa.UniqueConstraint("record_id", "version", name="one_row_a_record_version"),
+    )
+
+
+def _objectives() -> None:
+    op.create_table(
+        "drill_objective",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("programme_id", sa.BigInteger(), nullable=True),
+        sa.Column("occurrence_id", sa.BigInteger(), nullable=True),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("words", sa.String(length=200), nullable=False),
+        sa.Column("capability", sa.String(length=60), nullable=False),
+        sa.Column("target", sa.String(length=200), nullable=False),
+        sa.CheckConstraint(
+            "(programme_id IS NULL) <> (occurrence_id IS NULL)",
+            name=op.f("ck_drill_objective_of_programme_or_occurrence"),
+        ),
+        sa.CheckConstraint("position > 0", name=op.f("ck_drill_objective_position_positive")),
+        sa.ForeignKeyConstraint(
+            ["occurrence_id"], ["drill_occurrence.id"], name=op.f("fk_drill_objective_occurrence_id_drill_occurrence")
+        ),
+        sa.ForeignKeyConstraint(
+            ["programme_id"], ["drill_programme.id"], name=op.f("fk_drill_objective_programme_id_drill_programme")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_drill_objective")),
+        sa.UniqueConstraint("occurrence_id", "position", name="one_row_an_occurrence_position"),
+        sa.UniqueConstraint("programme_id", "position", name="one_row_a_programme_position"),
+    )
+    op.create_table(
+        "drill_critical_task",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("objective_id", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("words", sa.String(length=200), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["objective_id"], ["drill_objective.id"], name=op.f("fk_drill_critical_task_objective_id_drill_objective")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_drill_critical_task")),
+        sa.UniqueConstraint("objective_id", "position", name="one_row_a_task_position"),
     )
 
 

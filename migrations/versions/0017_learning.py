@@ -1,4 +1,4 @@
-"""What was learnt from drills: objectives, sheets, findings, actions with their steps, and the reports about it.
+"""What was learnt from drills: sheets, findings, actions with their steps, and the reports about it.
 
 The four tables of the first version get stricter rules, and SQLite cannot change a rule of a table that stands: they
 are read, made anew and written back, which takes no time at their size and is the same on both databases.
@@ -23,7 +23,6 @@ OLD = ("drill_evaluation", "drill_finding", "drill_corrective_action", "drill_ob
 NEW = (
     "drill_report", "drill_finding_check", "drill_action_nudge", "drill_check_mark", "drill_task_tick",
     "drill_objective_rating", "drill_corrective_action", "drill_finding", "drill_evaluation", "drill_proof_file",
-    "drill_critical_task", "drill_objective",
 )  # fmt: skip
 
 
@@ -65,7 +64,6 @@ def upgrade() -> None:
     kept = _take(OLD)
     for name in reversed(OLD):
         op.drop_table(name)
-    _objectives()
     _sheets()
     _findings()
     _actions()
@@ -76,45 +74,6 @@ def upgrade() -> None:
     _write("drill_finding", kept["drill_finding"], {"severity": "minor"})
     actions = [{**row, "done_on": _day(row["done_at"])} for row in kept["drill_corrective_action"]]
     _write("drill_corrective_action", actions, {"created_by": "system:migration"})
-
-
-def _objectives() -> None:
-    op.create_table(
-        "drill_objective",
-        _id(),
-        sa.Column("programme_id", sa.BigInteger(), nullable=True),
-        sa.Column("occurrence_id", sa.BigInteger(), nullable=True),
-        sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("words", sa.String(length=200), nullable=False),
-        sa.Column("capability", sa.String(length=60), nullable=False),
-        sa.Column("target", sa.String(length=200), nullable=False),
-        sa.CheckConstraint(
-            "(programme_id IS NULL) <> (occurrence_id IS NULL)",
-            name=op.f("ck_drill_objective_of_programme_or_occurrence"),
-        ),
-        sa.CheckConstraint("position > 0", name=op.f("ck_drill_objective_position_positive")),
-        sa.ForeignKeyConstraint(
-            ["occurrence_id"], ["drill_occurrence.id"], name=op.f("fk_drill_objective_occurrence_id_drill_occurrence")
-        ),
-        sa.ForeignKeyConstraint(
-            ["programme_id"], ["drill_programme.id"], name=op.f("fk_drill_objective_programme_id_drill_programme")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_drill_objective")),
-        sa.UniqueConstraint("occurrence_id", "position", name="one_row_an_occurrence_position"),
-        sa.UniqueConstraint("programme_id", "position", name="one_row_a_programme_position"),
-    )
-    op.create_table(
-        "drill_critical_task",
-        _id(),
-        sa.Column("objective_id", sa.BigInteger(), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("words", sa.String(length=200), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["objective_id"], ["drill_objective.id"], name=op.f("fk_drill_critical_task_objective_id_drill_objective")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_drill_critical_task")),
-        sa.UniqueConstraint("objective_id", "position", name="one_row_a_task_position"),
-    )
 
 
 def _sheets() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import json
 import os
@@ -140,6 +141,8 @@ SHEETS = {
     "120118104201,防汛责任人,张某一,15400000001,0\n120118104201,防汛责任人,李某二,16300000002,1\n"
     "120118104000,联络员,,,0\n",
     "supplies": "item_code,item_name,unit,depot,ownership,lot,quantity,made_on,expires_on\n",
+    "terms": "school_year,term,begins_on,ends_on,announced\n"
+    "2026-2027,1,2026-09-01,2027-01-22,1\n2026-2027,2,2027-02-22,2027-07-09,0\n",
     "holidays": "year,date,kind,name\n2026,2026-10-01,off,国庆节\n2026,2026-10-10,work,国庆节\n",
 }
 
@@ -305,7 +308,7 @@ def test_no_command_prints_a_key_or_a_token(site: Path, run: Run) -> None:
 def _texts() -> set[str]:
     found = set(LIBRARY)
     for command in commands(cli):
-        found |= {command.help or f"{command.name} has no help"}
+        found |= {inspect.cleandoc(command.help or f"{command.name} has no help")}
         found |= {option.help for option in command.params if isinstance(option, click.Option) and option.help}
     return found
 

@@ -36,7 +36,10 @@ def _clauses(sql: str) -> list[str]:
         else:
             current += character
     return sorted(
-        part.strip(" )") for clause in [*parts, current] for part in re.split(r"(?<=\w) \((?=\w+ [A-Z])", clause)
+        part.strip(" )")
+        for clause in [*parts, current]
+        # A heading ends at its bracket; a rule that came with its column stands there and not at the table's end.
+        for part in re.split(r"(?<=\w) \((?=\w+ [A-Z])|(?<=\S) (?=CONSTRAINT )", clause)
     )
 
 

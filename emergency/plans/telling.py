@@ -84,10 +84,6 @@ def _short(text: str) -> str:
     return flat if len(flat) <= _TASK else flat[: _TASK - 1] + "…"
 
 
-def _literal(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
-
-
 def _priority(activation: Activation) -> int:
     if activation.kind is ActivationKind.EXERCISE:
         return 5
@@ -153,7 +149,7 @@ def _deliver(
         return 0
     config = _config(session)
     spec = notify.BroadcastSpec(
-        kind=kind, priority=priority, text=_literal(text), valid_until=now(session) + VALID,
+        kind=kind, priority=priority, text=text, valid_until=now(session) + VALID,
         channels=list(config.notify.default_channels), subject_kind=subject[0], subject_id=subject[1],
         signature=config.site.sms_signature,
     )  # fmt: skip

@@ -187,7 +187,7 @@ def words(session: Session, codes: Sequence[str]) -> str:
         return ""
     towns = list(dict.fromkeys(code[:9] + "000" for code in outer if divisions.level(code) >= TOWNSHIP))
     rows = session.execute(sa.select(Division.code, Division.name).where(Division.code.in_([*outer[:4], *towns[:4]])))
-    names: dict[str, str] = {row.code: short_name(row.name) for row in rows}
+    names: dict[str, str] = {row.code: divisions.place_name(row.name) for row in rows}
     villages = [code for code in outer if divisions.level(code) == VILLAGE]
     if len(outer) <= 3:
         if villages and len(villages) == len(outer) and len(towns) == 1:
@@ -197,14 +197,6 @@ def words(session: Session, codes: Sequence[str]) -> str:
     if len(villages) < len(outer):
         return f"{first}等{len(towns) or len(outer)}个镇街"
     return f"{first}等{len(towns)}个镇街{len(villages)}个村" if len(towns) > 1 else f"{first}{len(villages)}个村"
-
-
-def short_name(name: str) -> str:
-    """`胜利村村委会` is 胜利村 to everybody, `八堡村委会` 八堡村, `建设街居委会` 建设街."""
-    for tail, kept in (("村村委会", "村"), ("村民委员会", "村"), ("村委会", "村"), ("居民委员会", ""), ("居委会", "")):
-        if name.endswith(tail) and len(name) > len(tail):
-            return name.removesuffix(tail) + kept
-    return name
 
 
 def require_scope(actor: Actor, targets: Targets) -> None:

@@ -7,15 +7,15 @@ from typing import Any
 import flask
 from flask.typing import ResponseReturnValue
 
+from emergency.divisions.rules import place_name
 from emergency.http.forms import Form
 from emergency.http.request import session
 from emergency.warnings import forms
-from emergency.warnings.area import short_name
 from emergency.warnings.pages import people_words
 from kernel.errors import DomainError
 
 blueprint = flask.Blueprint("warnings", __name__, url_prefix="/warnings")
-blueprint.add_app_template_filter(short_name, "short_name")
+blueprint.add_app_template_filter(place_name, "short_name")
 blueprint.add_app_template_filter(people_words, "people_words")
 
 

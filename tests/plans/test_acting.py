@@ -30,9 +30,10 @@ from emergency.plans.activation_models import (
 )
 from emergency.plans.activation_queries import my_lines, running
 from emergency.plans.drafting import ActionText, Draft, LevelText
-from emergency.plans.models import ResponseGrade
+from emergency.plans.models import Plan, ResponseGrade
 from kernel.errors import Conflict, DomainError, Forbidden, Invalid
 from notify.models import Broadcast, Kind
+from notify.text import render as rendered
 from tests.plans.acting_support import DRILL, REAL, Make, Ready, line_id, lines, proposal, start
 from tests.plans.support import DISTRICT, DULIU, TAITOU, person
 
@@ -365,6 +366,18 @@ def test_heads_are_reported_and_a_report_on_an_old_page_is_refused(
             situation.report(session, actor=officer, evacuation_id=row.id, kind=REAL, heads=situation.Heads(1, 1, 0, 2))
         sums = situation.totals(session, running_id)
         assert (sums.people, sums.informed, sums.gone, sums.refused, sums.helped) == (300, 280, 200, 3, 11)
+
+
+def test_braces_in_a_title_arrive_as_they_were_written(ready: Ready, officer: Actor, approver: Actor) -> None:
+    start(ready, officer, approver)
+    with ready.database.write() as session:
+        plan = session.get_one(Plan, ready.plan_id)
+        plan.title = "防汛预案{试行}"
+        activation = session.scalars(sa.select(Activation)).one()
+        telling.late(session, activation, plan, ready.post_id, session.scalars(sa.select(ActivationLine)).all())
+    with ready.database.read() as session:
+        told = session.scalars(sa.select(Broadcast).where(Broadcast.subject_kind == telling.SUBJECT)).all()[-1]
+        assert "防汛预案{试行}" in rendered(told.text, None)
 
 
 def test_numbers_in_what_was_written_are_masked(ready: Ready, officer: Actor, approver: Actor) -> None:

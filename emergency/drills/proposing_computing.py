@@ -32,7 +32,7 @@ from emergency.drills.proposal_models import (
 )
 from emergency.drills.proposing_rules import Calendar, Loads, YearDays, plan
 from emergency.drills.proposing_settings import Settings
-from emergency.drills.proposing_windows import Owner, YearRule
+from emergency.drills.proposing_windows import Earlier, Owner, YearRule
 from emergency.drills.proposing_writing import SCHOOLS, Planned, settle, write_piece
 from emergency.drills.rules import COMING
 from emergency.drills.standing_models import SubjectKind
@@ -189,7 +189,8 @@ def _facts(
                 held=[(drill.kind, drill.on) for drill in drills.get(key, ()) if drill.held],
                 planned=[(drill.kind, drill.on) for drill in drills.get(key, ()) if not drill.held],
                 refused=frozenset(refused),
-                kept=[(item.kind, item.on_date) for item, _s in old if item.state is ItemState.PROPOSED],
+                kept=[Earlier(item.kind, item.on_date, frozenset(rule_id for rule_id, _from, _to in served))
+                      for item, served in old if item.state is ItemState.PROPOSED],
                 barred=frozenset(decided), closes_on=one.closes_on,
             ), one,
         ))  # fmt: skip
@@ -218,8 +219,8 @@ def _earlier(
 
 
 def _planned(run: Run, owner: Owner, whom: Whom) -> Planned:
-    for _kind, day in owner.kept:
-        run.loads.add(day, owner.township, -1)
+    for earlier in owner.kept:
+        run.loads.add(earlier.on, owner.township, -1)
     calendar: Calendar = plan(owner, run.days, run.settings, run.loads)
     unit_id = whom.id if whom.kind is SubjectKind.UNIT else None
     return Planned(whom.key, unit_id, whom.division_code, calendar)

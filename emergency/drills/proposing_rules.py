@@ -10,7 +10,7 @@ import zlib
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, time, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from emergency.drills.models import DrillKind
 from emergency.drills.proposal_models import GapCode
 from emergency.drills.proposing_guesses import likely_off
 from emergency.drills.proposing_settings import Settings
-from emergency.drills.proposing_windows import FLOOD_SEASON, Asked, Demand, Gap, Owner, asked_of, gathered
+from emergency.drills.proposing_windows import FLOOD_SEASON, Asked, Demand, Earlier, Gap, Owner, asked_of, gathered
 from scheduler.terms import TermCalendar
 from scheduler.workdays import WorkCalendar
 
@@ -139,13 +139,29 @@ class Slot:
         """A slot for one window."""
         return cls([demand], demand.earliest, demand.latest, demand.kinds)
 
+    @classmethod
+    def together(cls, demands: Sequence[Demand]) -> Slot:
+        """A slot for windows that share a day and a kind."""
+        slot = cls.of(demands[0])
+        for demand in demands[1:]:
+            _join(slot, demand)
+        return slot
+
 
 def plan(owner: Owner, days: YearDays, settings: Settings, loads: Loads) -> Calendar:
-    """The owner's calendar; its dates are entered into `loads`."""
-    asked = asked_of(owner, days.year, days.first, days.terms)
+    """The owner's calendar; its dates are entered into `loads`.
+
+    What an earlier computing proposed is laid first: people have seen it, and whoever refuses or accepts one date does
+    not expect the others to move. Only what those dates do not serve is looked for anew.
+    """
     taken = sorted(day for _kind, day in [*owner.held, *owner.planned])
+    owner = replace(owner, kept=_may_stay(owner, days, settings, loads, taken))
+    asked = asked_of(owner, days.year, days.first, days.terms)
     chosen = _Choosing(owner, days, settings, loads, asked, taken)
-    waiting = _by_room(_slots(owner, asked.demands, days), days, owner)
+    staying, left = _stay(owner, asked.demands)
+    for earlier, slot in staying:
+        chosen.keep(slot, earlier)
+    waiting = _by_room(_slots(owner, left, days), days, owner)
     while waiting:
         slot = waiting.pop(0)
         if not chosen.place(slot) and len(slot.demands) > 1:
@@ -156,6 +172,49 @@ def plan(owner: Owner, days: YearDays, settings: Settings, loads: Loads) -> Cale
     return Calendar(
         tuple(items), tuple(gathered(asked.open)), asked.met + chosen.served + unmet, asked.met, chosen.served, unmet
     )
+
+
+def _may_stay(
+    owner: Owner, days: YearDays, settings: Settings, loads: Loads, taken: Sequence[date]
+) -> tuple[Earlier, ...]:
+    """The earlier dates whose days are still good for a drill, in the year's order."""
+    staying: list[Earlier] = []
+    for one in sorted(owner.kept, key=lambda one: (one.on, one.kind.value)):
+        if (
+            days.between(one.on, one.on, school=owner.school)
+            and one.on not in owner.barred and one.on not in taken
+            and not loads.full(one.on, owner.township, settings)
+        ):  # fmt: skip
+            staying.append(one)
+            loads.add(one.on, owner.township)
+    for one in staying:
+        loads.add(one.on, owner.township, -1)
+    return tuple(staying)
+
+
+def _stay(owner: Owner, demands: Sequence[Demand]) -> tuple[list[tuple[Earlier, Slot]], list[Demand]]:
+    """The earlier dates that serve something, each with its windows, and the windows that none of them serves.
+
+    A window goes to the date that was meant for it, else to any that lies in it. A date that only optional windows
+    would have is dropped.
+    """
+    found: dict[int, list[Demand]] = {}
+    left: list[Demand] = []
+    for demand in sorted(demands, key=lambda d: (d.optional, d.length, d.latest, d.rule.id)):
+        fitting = [
+            at for at, one in enumerate(owner.kept)
+            if demand.earliest <= one.on <= demand.latest and one.kind in demand.kinds
+            and (one.kind is not DrillKind.FLOOD or one.on < date(one.on.year, *FLOOD_SEASON))
+            and all(other.rule.id != demand.rule.id for other in found.get(at, ()))
+        ]  # fmt: skip
+        meant = [at for at in fitting if demand.rule.id in owner.kept[at].rule_ids]
+        # Rather one that stays anyway: a date that has lost its own window is not wanted for another's sake.
+        best = (meant or [at for at in fitting if at in found] or fitting)[:1]
+        if not best or (demand.optional and best[0] not in found):
+            left.append(demand)
+        else:
+            found.setdefault(best[0], []).append(demand)
+    return [(owner.kept[at], Slot.together(found[at])) for at in sorted(found)], left
 
 
 def _seed(*parts: object) -> int:
@@ -222,9 +281,8 @@ class _Choosing:
     def place(self, slot: Slot) -> bool:
         """Choose kind and day; where there is none, a slot of one window becomes a gap."""
         for kind in self._kinds(slot):
-            latest = min(slot.latest, date(self.days.year, *FLOOD_SEASON) - timedelta(days=1)) \
-                if kind is DrillKind.FLOOD else slot.latest  # fmt: skip
-            found = self._day(slot.earliest, latest, kind, slot.kinds)
+            latest = self._latest(slot, kind)
+            found = self._day(slot.earliest, latest, kind)
             if isinstance(found, _Chosen):
                 self._enter(slot, latest, found)
                 return True
@@ -234,41 +292,60 @@ class _Choosing:
             self.asked.open.append((demand.rule.id, code, (demand.start, demand.end)))
         return False
 
+    def keep(self, slot: Slot, earlier: Earlier) -> None:
+        """Leave a date of an earlier computing where it is."""
+        latest = self._latest(slot, earlier.kind)
+        every = self.days.between(slot.earliest, latest, school=self.owner.school)
+        free = self._free(every)
+        far = [day for day in free if self._far(day, self.settings.min_distance)]
+        why = self._why(slot.earliest, latest, every, free, far, squeezed=earlier.on not in far)
+        self._enter(slot, latest, _Chosen(earlier.kind, earlier.on, why))
+
+    def _latest(self, slot: Slot, kind: DrillKind) -> date:
+        season = date(self.days.year, *FLOOD_SEASON) - timedelta(days=1)
+        return min(slot.latest, season) if kind is DrillKind.FLOOD else slot.latest
+
     def _kinds(self, slot: Slot) -> list[DrillKind]:
         """The kind that the owner is used to, else the most usual one; a flood drill where its season allows it."""
         used = {kind for kind, _day in [*self.owner.held, *self.owner.planned]}
         ordered = sorted(slot.kinds, key=lambda kind: (kind not in used, _RANK[kind]))
         return [*[k for k in ordered if k is not DrillKind.FLOOD][:1], *[k for k in ordered if k is DrillKind.FLOOD]]
 
-    def _day(self, earliest: date, latest: date, kind: DrillKind, kinds: frozenset[DrillKind]) -> _Chosen | GapCode:
+    def _day(self, earliest: date, latest: date, kind: DrillKind) -> _Chosen | GapCode:
         school = self.owner.school
         every = self.days.between(earliest, latest, school=school)
         if not every:
             return GapCode.NO_SCHOOL_DAY if school and self.days.between(earliest, latest, school=False) \
                 else GapCode.NO_WORKDAY  # fmt: skip
-        free = [
-            day
-            for day in every
-            if day not in self.owner.barred and not self.loads.full(day, self.owner.township, self.settings)
-        ]
+        free = self._free(every)
         if not free:
             return GapCode.DAYS_FULL
         for distance in (self.settings.min_distance, max(1, self.settings.min_distance // 2), 1):
             far = [day for day in free if self._far(day, distance)]
             if far:
-                return self._choose(far, earliest, latest, kind, kinds, {
-                    **self.days.avoided(earliest, latest, school=school), "full": len(every) - len(free),
-                    "near": len(free) - len(far), "squeezed": distance < self.settings.min_distance,
-                })  # fmt: skip
+                squeezed = distance < self.settings.min_distance
+                return self._choose(
+                    far, earliest, latest, kind, self._why(earliest, latest, every, free, far, squeezed=squeezed)
+                )
         return GapCode.TOO_CLOSE
 
-    def _choose(
-        self, far: list[date], earliest: date, latest: date, kind: DrillKind, kinds: frozenset[DrillKind],
-        why: dict[str, Any],
-    ) -> _Chosen:  # fmt: skip
-        for old_kind, old_day in self.owner.kept:
-            if old_day in far and old_kind in kinds and (old_kind is DrillKind.FLOOD) == (kind is DrillKind.FLOOD):
-                return _Chosen(old_kind, old_day, why)
+    def _free(self, every: Sequence[date]) -> list[date]:
+        return [
+            day
+            for day in every
+            if day not in self.owner.barred and not self.loads.full(day, self.owner.township, self.settings)
+        ]
+
+    def _why(
+        self, earliest: date, latest: date, every: Sequence[date], free: Sequence[date], far: Sequence[date], *,
+        squeezed: bool,
+    ) -> dict[str, Any]:  # fmt: skip
+        return {
+            **self.days.avoided(earliest, latest, school=self.owner.school), "full": len(every) - len(free),
+            "near": len(free) - len(far), "squeezed": squeezed,
+        }  # fmt: skip
+
+    def _choose(self, far: list[date], earliest: date, latest: date, kind: DrillKind, why: dict[str, Any]) -> _Chosen:
         # A margin at both ends leaves room for a drill that has to be put off.
         margin = timedelta(days=min(14, ((latest - earliest).days + 1) // 10))
         inner = [day for day in far if earliest + margin <= day <= latest - margin] or far

@@ -38,12 +38,21 @@ class YearRule:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """A date that an earlier computing proposed and nobody has decided about, with the rules that it was to serve."""
+
+    kind: DrillKind
+    on: date
+    rule_ids: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
 class Owner:
     """A unit or division with what it has done, what is planned for it, and what was decided before.
 
     `held` and `planned` are the days of its drills by kind; `refused` the windows `(rule, first day, last day)` that
-    somebody decided not to drill in; `kept` the dates of an earlier computing that may stay; `barred` days on which
-    something was decided already.
+    somebody decided not to drill in; `kept` the dates of an earlier computing that stay where they still serve;
+    `barred` days on which something was decided already.
     """
 
     key: str
@@ -54,7 +63,7 @@ class Owner:
     held: Sequence[tuple[DrillKind, date]] = ()
     planned: Sequence[tuple[DrillKind, date]] = ()
     refused: frozenset[tuple[int, date, date]] = frozenset()
-    kept: Sequence[tuple[DrillKind, date]] = ()
+    kept: Sequence[Earlier] = ()
     barred: frozenset[date] = frozenset()
     closes_on: date | None = None
 
@@ -171,10 +180,20 @@ def _rolling(owner: Owner, rule: YearRule, year: int, first: date, found: Asked)
             if owner.has_refused(rule, earliest, latest):
                 found.open.append((rule.id, GapCode.REFUSED, (earliest, latest)))
             elif owner.closes_on is None or earliest < owner.closes_on:
+                earliest = _reaching(owner, rule, max(first, current + _DAY) if current else first, earliest, latest)
                 _demand(owner, rule, earliest, latest, earliest, latest, found, late=late)
             current, due = earliest, earliest + interval
         if due > last:
             return
+
+
+def _reaching(owner: Owner, rule: YearRule, first: date, earliest: date, latest: date) -> date:
+    """Where a rolling window begins: a drill accepted late in its window moves the next ones on, and a date that was
+    proposed in one of those would come a few days too soon. It is not too late, so it stays and the window reaches it."""
+    mine = [one.on for one in owner.kept if rule.id in one.rule_ids and one.kind in rule.kinds]
+    if any(earliest <= day <= latest for day in mine):
+        return earliest
+    return max((day for day in mine if first <= day < earliest), default=earliest)
 
 
 def _slack(rule: YearRule) -> timedelta:

@@ -82,7 +82,7 @@ FORM = {
 }  # fmt: skip
 BODIES = {
     "findings": {"text": "核对"}, "<int:programme_id>": {"seen": "核对"}, "pause": {"reason": "核对"},
-    "end": {"reason": "核对"}, "refuse": {"reason": "核对"}, "move": {"day": "2026-12-02", "time": "09:00"},
+    "end": {"reason": "核对"}, "refuse": {"reason": "核对"}, "move": {"day": "2026-12-02"},
     "reschedule": {"starts_at": "2026-12-02T09:00:00+08:00", "version": 1},
     "answers": {"answer": "yes", "means": "phone"}, "submit": {"version": 1}, "approve": {"version": 1},
     "break-glass": {"version": 1, "reason": "核对"}, "return": {"reason": "核对"}, "reject": {"reason": "核对"},

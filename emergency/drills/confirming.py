@@ -12,7 +12,7 @@ from emergency import messages
 from emergency.asking import service as asking
 from emergency.asking.models import Answer, Question
 from emergency.drills import confirming_rules, rules, wishes
-from emergency.drills.confirming_models import DrillNotice, NoticeKind
+from emergency.drills.confirming_models import DrillNotice, NoticeKind, NoticeOutcome
 from emergency.drills.models import Answered, Invitation, Occurrence, OccurrenceState, Programme, ProgrammePost
 from emergency.drills.planning import get_occurrence_for_change
 from emergency.http.actor import Actor
@@ -156,14 +156,28 @@ def plan_reminders(session: Session, occurrence: Occurrence, post_ids: Sequence[
     """A row for each reminder that who takes part will get; whether they do is seen when it is due."""
     hours = asking.config_of(session).drills.confirmed_remind_hours_before
     due = confirming_rules.moments(hours, occurrence.starts_at, now(session))
-    session.add_all(
-        DrillNotice(
-            id=new_id(), occurrence_id=occurrence.id, post_id=post_id, kind=NoticeKind.REMIND, text="", due_at=at,
-            good_until=until,
+    known = {
+        (row.post_id, row.due_at): row
+        for row in session.scalars(
+            sa.select(DrillNotice).where(
+                DrillNotice.occurrence_id == occurrence.id, DrillNotice.kind == NoticeKind.REMIND
+            )
         )
-        for post_id in post_ids
-        for at, until in due
-    )  # fmt: skip
+    }
+    for post_id in post_ids:
+        for at, until in due:
+            row = known.get((post_id, at))
+            if row is None:
+                session.add(
+                    DrillNotice(
+                        id=new_id(), occurrence_id=occurrence.id, post_id=post_id, kind=NoticeKind.REMIND, text="",
+                        due_at=at, good_until=until,
+                    )
+                )  # fmt: skip
+            elif row.outcome is NoticeOutcome.NOT_NEEDED:
+                # The drill was moved away and has come back to this moment: the row that was given up counts again.
+                row.done_at = row.outcome = row.claimed_at = None
+                row.good_until = until
     session.flush()
 
 

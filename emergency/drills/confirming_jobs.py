@@ -14,7 +14,15 @@ from emergency.asking import service as asking
 from emergency.asking.models import Question, QuestionState, QuestionStep, StepKind, StepOutcome
 from emergency.drills import confirming, confirming_rules, rules, telling
 from emergency.drills.confirming_models import AskingOutcome, DrillAsking, DrillNotice, NoticeKind, NoticeOutcome
-from emergency.drills.models import Answered, Invitation, Occurrence, OccurrenceState, Programme, ProgrammeState
+from emergency.drills.models import (
+    Answered,
+    Invitation,
+    Occurrence,
+    OccurrenceState,
+    Programme,
+    ProgrammePost,
+    ProgrammeState,
+)
 from emergency.http.actor import Actor
 from kernel.db import Database, dialect_name, touch
 from kernel.errors import DomainError
@@ -29,8 +37,11 @@ ACTOR = Actor.system("drills")
 PIECE, NOTICES, WIDE = 5, 50, 200
 LOOK_BACK = timedelta(days=14)
 """So far back a date that was never asked about is recorded as missed; older ones are history."""
+TRIED = (StepOutcome.SENT, StepOutcome.NOBODY, StepOutcome.FAILED)
+"""A call that could reach nobody is not made again every minute: the ladder has gone on to somebody else."""
 UNREACHED = (DeliveryState.FAILED, DeliveryState.EXPIRED)
 CALL_WITHIN = timedelta(days=3)
+ASKED_STATES = (OccurrenceState.INVITED, OccurrenceState.CONFIRMED)
 
 
 def ask_by_itself(database: Database, now: datetime) -> int:
@@ -44,6 +55,7 @@ def ask_by_itself(database: Database, now: datetime) -> int:
     if days <= 0:
         return 0
     _enter(database, now, days)
+    _take_up_again(database, now, days)
     handled = 0
     while True:
         with database.write() as session:
@@ -88,6 +100,37 @@ def _enter(database: Database, now: datetime, days: int) -> None:
             return
 
 
+def _take_up_again(database: Database, now: datetime, days: int) -> None:
+    """What was settled for another date or other posts: the drill was moved or came back, or more posts are named."""
+    named = sa.exists().where(ProgrammePost.programme_id == Occurrence.programme_id)
+    unasked = sa.exists().where(
+        ProgrammePost.programme_id == Occurrence.programme_id,
+        ProgrammePost.post_id.not_in(
+            sa.select(Invitation.post_id).where(Invitation.occurrence_id == Occurrence.id)
+        ),
+    )  # fmt: skip
+    with database.write() as session:
+        rows = session.execute(
+            sa.select(DrillAsking, Occurrence.starts_at)
+            .join(Occurrence, Occurrence.id == DrillAsking.occurrence_id)
+            .where(
+                DrillAsking.done_at.is_not(None),
+                Occurrence.starts_at > now + confirming_rules.TOO_CLOSE,
+                sa.or_(
+                    sa.and_(Occurrence.state == OccurrenceState.PLANNED, named),
+                    sa.and_(DrillAsking.asked > 0, Occurrence.state.in_(ASKED_STATES), unasked),
+                ),
+            )
+            .order_by(DrillAsking.id)
+            .limit(WIDE)
+        ).all()
+        for row, starts_at in rows:
+            due_at = confirming_rules.ask_at(starts_at, days)
+            if row.outcome is AskingOutcome.FAILED and row.due_at == due_at:
+                continue  # it would fail again; the page says so and a person asks
+            row.due_at, row.done_at, row.outcome, row.claimed_at = due_at, None, None, None
+
+
 def _insert_once(session: Session) -> sa.Insert:
     if dialect_name(session) == "postgresql":
         from sqlalchemy.dialects import postgresql
@@ -109,17 +152,20 @@ def _ask(session: Session, row: DrillAsking, now: datetime, days: int) -> None:
         row.due_at, row.claimed_at = due_at, None  # the date was moved further away
         return
     outcome = AskingOutcome.ASKED
-    if occurrence.state is not OccurrenceState.PLANNED:
+    # Asked by itself before, and more posts were named since: the rest is asked, nobody twice.
+    rest = row.asked > 0 and occurrence.state in ASKED_STATES
+    if occurrence.state is not OccurrenceState.PLANNED and not rest:
         missed = occurrence.state is OccurrenceState.MISSED
         outcome = AskingOutcome.TOO_LATE if missed else AskingOutcome.NOT_NEEDED
     elif occurrence.starts_at < now + confirming_rules.TOO_CLOSE:
-        outcome = AskingOutcome.TOO_LATE
+        outcome = AskingOutcome.ASKED if rest else AskingOutcome.TOO_LATE
     elif not confirming.posts_asked(session, programme.id):
-        outcome = AskingOutcome.NOBODY
+        outcome = AskingOutcome.ASKED if rest else AskingOutcome.NOBODY
     else:
         try:
             with session.begin_nested():
-                row.asked = confirming.invite(session, actor=ACTOR, occurrence_id=occurrence.id)
+                asked = confirming.invite(session, actor=ACTOR, occurrence_id=occurrence.id)
+                row.asked = asked + (row.asked if rest else 0)
         except DomainError as error:
             log.error("a drill could not be asked about %s", kv(occurrence=occurrence.id, code=error.code))
             outcome = AskingOutcome.FAILED
@@ -174,9 +220,11 @@ def _tell_group(
     group: Sequence[DrillNotice],
     asked: Sequence[Invitation],
 ) -> None:
+    # Between the decision and the message it may have been called off, or have come back.
+    stands = occurrence.state is OccurrenceState.CANCELLED if kind is NoticeKind.CANCELLED else ahead(occurrence)
+    asked = asked if stands else []
     if kind is NoticeKind.REMIND:
-        ahead = occurrence.state in rules.COMING
-        asked = [i for i in asked if ahead and i.answer is Answered.YES]
+        asked = [i for i in asked if i.answer is Answered.YES]
         text = _reminder(session, occurrence)
     people = telling.targets(session, asked, answered_only=kind is not NoticeKind.CANCELLED)
     wanted = {i.post_id for i in asked}
@@ -189,6 +237,11 @@ def _tell_group(
             notice.outcome = NoticeOutcome.NOBODY
         else:
             notice.outcome, notice.broadcast_id = NoticeOutcome.SENT, broadcast_id
+
+
+def ahead(occurrence: Occurrence) -> bool:
+    """Whether the drill still stands and waits."""
+    return occurrence.state in rules.COMING
 
 
 def _reminder(session: Session, occurrence: Occurrence) -> str:
@@ -251,7 +304,7 @@ def _call(session: Session, question_ids: Sequence[int], now: datetime) -> int:
     for question in questions:
         own = steps.get(question.id, [])
         calls = [step for step in own if step.channels and "voice" in step.channels]
-        if any(step.outcome is StepOutcome.SENT or (step.done_at is None and step.due_at <= now) for step in calls):
+        if any(step.outcome in TRIED or (step.done_at is None and step.due_at <= now) for step in calls):
             continue
         session.add(
             QuestionStep(

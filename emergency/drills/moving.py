@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from emergency.drills import rules
-from emergency.drills.models import Occurrence, OccurrenceState
+from emergency.drills.models import Invitation, Occurrence, OccurrenceState
 from kernel import states
 from kernel.db import touch_all
 from kernel.errors import N_, Conflict
@@ -55,12 +55,16 @@ def change_states(
 
 
 def bring_back(session: Session, rows: Sequence[tuple[Occurrence, Mapping[str, Any]]], *, actor: Any) -> int:
-    """Withdrawn dates come back with these columns; the same rows, so that calendars do not show two."""
+    """Withdrawn dates come back with these columns; the same rows, so that calendars do not show two.
+
+    Nobody is asked about them any more: who had been was told that they were called off, and is asked anew.
+    """
     if not rows:
         return 0
     withdrawn = [row for row, _values in rows]
     ids = [row.id for row in withdrawn]
     change_states(session, withdrawn, OccurrenceState.PLANNED, actor=actor, values={"withdrawn": False})
+    session.execute(sa.delete(Invitation).where(Invitation.occurrence_id.in_(ids)))
     changes = [{"id": i, **values} for i, (_row, values) in zip(ids, rows, strict=True)]
     session.execute(sa.update(Occurrence), changes)
     return len(rows)

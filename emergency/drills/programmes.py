@@ -47,6 +47,8 @@ CHANGED = journal.kind(
     "drills.programme_changed", "调整演练计划", "Drill programme changed", "fields", "kept", "moved", "added", "removed",
     "division",
 )  # fmt: skip
+SEEN_IN_CALENDARS = frozenset({"title", "kind", "form", "place"})
+"""What a calendar's entry says of its drill besides the time: another word is another revision of the entry."""
 BY_CHANGE = "演练计划调整，不再安排这一次"
 
 
@@ -200,12 +202,12 @@ def change(session: Session, *, actor: Actor, programme_id: int, facts: NewProgr
         division=programme.division_code,
     )  # fmt: skip
     if programme.state is ProgrammeState.ACTIVE:
-        _apply(session, actor, programme, result)
+        _apply(session, actor, programme, result, seen_anew=not SEEN_IN_CALENDARS.isdisjoint(differing))
         materialise(session, [programme], not_before=today(session))
     return agreed
 
 
-def _apply(session: Session, actor: Actor, programme: Programme, result: Outcome) -> None:
+def _apply(session: Session, actor: Actor, programme: Programme, result: Outcome, *, seen_anew: bool) -> None:
     _withdraw(session, actor, [row.id for row in result.removed], BY_CHANGE)
     changes: list[dict[str, Any]] = []
     common = {"title": programme.title, "kind": programme.kind}
@@ -225,15 +227,16 @@ def _apply(session: Session, actor: Actor, programme: Programme, result: Outcome
             told.append((step.before.id, step.before.starts_at))
     back = _withdrawn(session, programme.id)
     _write_slots(session, changes)
-    if result.moved:
-        moved_ids = [step.before.id for step in result.moved if step.before is not None]
+    moved_ids = [step.before.id for step in result.moved if step.before is not None]
+    stay_ids = [step.before.id for step in result.kept if step.before is not None]
+    if stamped := [*moved_ids, *(stay_ids if seen_anew else [])]:
         session.execute(
             sa.update(Occurrence)
-            .where(Occurrence.id.in_(moved_ids))
-            .values(sequence=Occurrence.sequence + 1)
+            .where(Occurrence.id.in_(stamped))
+            .values(sequence=Occurrence.sequence + 1, changed_at=now(session))
             .execution_options(synchronize_session=False)
         )
-        touch_all(session, TABLE, moved_ids)
+    touch_all(session, TABLE, moved_ids)
     new = [w.planned for w in result.added]
     _come_back(session, actor, programme, [(back[p.nominal], p) for p in new if p.nominal in back])
     rows = [row_of(programme, p) for p in new if p.nominal not in back]

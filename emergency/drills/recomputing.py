@@ -97,13 +97,18 @@ def _free(occurrence: Occurrence) -> bool:
 def _change(programme: Programme, occurrence: Occurrence, planned: Planned, moment: datetime) -> dict[str, Any] | None:
     """The row's new columns; None where nothing changes or nothing may."""
     times = times_of(programme, planned)
+    # A date that is no longer provisional is another status in the calendars, hence another revision.
+    stamp = {
+        "id": occurrence.id, "sequence": occurrence.sequence + 1, "version": occurrence.version + 1,
+        "changed_at": moment,
+    }  # fmt: skip
     if planned.on == day_of(occurrence):
         if occurrence.provisional == planned.provisional:
             return None
-        return {"id": occurrence.id, "provisional": planned.provisional, "version": occurrence.version + 1}
+        return stamp | {"provisional": planned.provisional}
     if not _free(occurrence) or times["starts_at"] <= moment:
         return None
-    return {"id": occurrence.id, **times, "sequence": occurrence.sequence + 1, "version": occurrence.version + 1}
+    return stamp | times
 
 
 def _by_programme(session: Session, ids: Sequence[int]) -> dict[int, list[Occurrence]]:

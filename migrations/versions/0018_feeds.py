@@ -56,6 +56,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("drill_occurrence") as batch:
-        batch.drop_column("changed_at")
+    op.drop_column("drill_occurrence", "changed_at")
     op.drop_table("drill_feed")

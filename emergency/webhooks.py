@@ -29,6 +29,8 @@ from notify.twiml import ANNOUNCED, EMPTY, Voice, announcement, farewell
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from emergency.runtime import Runtime
+
 log = logging.getLogger(__name__)
 gateway = flask.Blueprint("gateway", __name__)
 blueprint = flask.Blueprint("webhooks", __name__, url_prefix="/webhooks/twilio")
@@ -43,17 +45,19 @@ FORM = "application/x-www-form-urlencoded"
 REFUSED = "signature refused\n"
 
 
-def install(app: flask.Flask) -> None:
-    """Give the app the webhooks, with one grouping store for all its threads."""
-    runtime = app.extensions["emergency.runtime"]
+def bind(app: flask.Flask, runtime: Runtime) -> None:
+    """Give the app this installation's accounts, and one grouping store for all its threads."""
     app.extensions["emergency.accounts"] = {
         account.account_sid: account for account in delivery.accounts(runtime.config, runtime.vault)
     }
     app.extensions["emergency.taker"] = receipts.Taker(runtime.database)
     app.extensions[health.REFUSALS] = health.Refusals()
+
+
+def install(app: flask.Flask, *, gateway_too: bool) -> None:
+    """Give the app the webhooks, and those of the built-in gateway where it is in use."""
     app.register_blueprint(blueprint)
-    app.wsgi_app = Door(app, app.wsgi_app)  # type: ignore[method-assign]
-    if runtime.config.notify.gateway.enabled:
+    if gateway_too:
         app.register_blueprint(gateway)
 
 

@@ -21,5 +21,5 @@ def install(app: flask.Flask) -> None:
 
     @app.before_request
     def _check() -> None:
-        if app.config["WTF_CSRF_ENABLED"] and not flask.request.path.startswith(EXEMPT):
+        if flask.current_app.config["WTF_CSRF_ENABLED"] and not flask.request.path.startswith(EXEMPT):
             protection.protect()

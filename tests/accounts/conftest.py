@@ -73,6 +73,7 @@ def build_app(database: Database, config: Config, hasher: Hasher) -> flask.Flask
     errors.install(app)
     request.install(app)
     csrf.install(app)
+    web_session.bind(app, config.security)
     web_session.install(app)
     web.install(app)
     app.register_blueprint(views.blueprint)

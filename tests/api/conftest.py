@@ -117,6 +117,7 @@ def app(database: Database, config: Config) -> Iterator[flask.Flask]:
     errors.install(made)
     request.install(made)
     csrf.install(made)
+    web_session.bind(made, config.security)
     web_session.install(made)
     web.install(made)
 

@@ -14,6 +14,7 @@ import flask_login
 import sqlalchemy as sa
 from flask.sessions import SecureCookieSessionInterface
 
+from emergency.config import Security
 from emergency.http import errors, i18n
 from emergency.http.actor import NOBODY, Actor
 from emergency.http.permissions import Permission
@@ -74,9 +75,8 @@ class SignInSessions(SecureCookieSessionInterface):
             super().save_session(app, session, response)
 
 
-def install(app: flask.Flask) -> None:
-    """Give the app its sessions, its actor, and the journal of refusals."""
-    security = app.extensions["emergency.config"].security
+def bind(app: flask.Flask, security: Security) -> None:
+    """Give the app this installation's cookies, and a gate before its hasher."""
     app.config.update(
         SESSION_COOKIE_NAME="__Host-session" if security.secure_cookies else "session",
         SESSION_COOKIE_HTTPONLY=True,
@@ -85,8 +85,12 @@ def install(app: flask.Flask) -> None:
         SESSION_COOKIE_PATH="/",
         SESSION_REFRESH_EACH_REQUEST=False,
     )
+    app.extensions["emergency.gate"] = passwords.Gate()
+
+
+def install(app: flask.Flask) -> None:
+    """Give the app its sessions, its actor, and the journal of refusals."""
     app.session_interface = SignInSessions()
-    app.extensions.setdefault("emergency.gate", passwords.Gate())
     manager = flask_login.LoginManager(app)
     manager.session_protection = None  # telephones change their address; the key itself is the proof
     manager.user_loader(_visitor)

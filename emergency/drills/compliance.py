@@ -22,6 +22,7 @@ from emergency.drills.models import (
     DrillRule,
     DrillRuleKind,
     DrillRuleSector,
+    Form,
     Occurrence,
     OccurrenceState,
     Programme,
@@ -40,6 +41,8 @@ from scheduler.terms import TermCalendar
 UNITS_AT_ONCE = 2000
 PLAN_STATES = (PlanState.IN_FORCE, PlanState.UNDER_REVISION)
 _CHUNK = 500
+ON_THEIR_FEET = (DrillKind.EVACUATION, DrillKind.FIRE, DrillKind.QUAKE, DrillKind.SCHOOL_BUS)
+"""What nobody has rehearsed who only sat at a table (教基一厅〔2014〕2号: 疏散演练; 消防法 art. 16(6))."""
 _COUNTED = (OccurrenceState.HELD, *rules.COMING)
 
 
@@ -201,13 +204,17 @@ def _drills(kind: SubjectKind, ids: Sequence[int]) -> sa.Select[Any]:
     }[kind]
     statement = (
         sa.select(subject, Occurrence.id, Occurrence.kind, Occurrence.state, Occurrence.starts_at, Record.started_at)
+        .join(Programme, Programme.id == Occurrence.programme_id)
         .outerjoin(Record, Record.occurrence_id == Occurrence.id)
-        .where(Occurrence.state.in_(_COUNTED))
+        .where(
+            Occurrence.state.in_(_COUNTED),
+            sa.or_(Programme.form != Form.TABLETOP, Occurrence.kind.not_in(ON_THEIR_FEET)),
+        )
     )
     if kind is SubjectKind.DIVISION:
         return statement.where(Occurrence.division_code.in_([str(i) for i in ids]), Occurrence.unit_id.is_(None))
     if kind is SubjectKind.PLAN:
-        return statement.join(Programme, Programme.id == Occurrence.programme_id).where(Programme.plan_id.in_(ids))
+        return statement.where(Programme.plan_id.in_(ids))
     return statement.where(Occurrence.unit_id.in_(ids))
 
 

@@ -110,7 +110,8 @@ def add_groups(session: Session, *, actor: Actor, occurrence_id: int, lines: str
         if not words:
             continue
         name = " ".join(words[:-1])[:100]
-        if len(words) < 2 or not words[-1].isdecimal() or int(words[-1]) > MAX_HEADS:
+        # A line of five thousand digits is no number to be read, only a line to be refused.
+        if len(words) < 2 or not words[-1].isdecimal() or len(words[-1]) > 9 or int(words[-1]) > MAX_HEADS:
             faults.append((number, raw.strip()[:60]))
             continue
         group = known.get(name)

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from emergency.drills import day_msel, day_rules, day_sending, rules
+from emergency.drills import day_holding, day_msel, day_rules, day_sending, rules
 from emergency.drills.day_models import DayState, DrillDay, DrillInject, InjectState, Observed
 from emergency.drills.day_rules import DAY_TRANSITIONS, INJECT_TRANSITIONS, ScenarioClock
-from emergency.drills.models import Form, Occurrence, OccurrenceState, Programme
+from emergency.drills.models import Form, Occurrence, Programme
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.privacy import vault
@@ -50,8 +50,11 @@ def _replan(session: Session, day: DrillDay) -> None:
     session.flush()
 
 
-def start(session: Session, *, actor: Actor, occurrence_id: int, factor: int = 1) -> DrillDay:
-    """The director starts the scenario's clock. Only a tabletop drill may run faster than the clock on the wall."""
+def start(session: Session, *, actor: Actor, occurrence_id: int, factor: int = 1, reason: str = "") -> DrillDay:
+    """The director starts the scenario's clock. Only a tabletop drill may run faster than the clock on the wall.
+
+    While a red warning or a real response is in force there, only with the reason (409 `real_in_force`).
+    """
     occurrence, day = _directed(session, actor, occurrence_id)
     moment = now(session)
     if occurrence.state not in rules.COMING:
@@ -59,8 +62,9 @@ def start(session: Session, *, actor: Actor, occurrence_id: int, factor: int = 1
     if occurrence.starts_at - moment > EARLY:
         raise Conflict(N_("The drill is not today. Move its date first."), code="too_early")
     _check_factor(session, occurrence, factor)
+    day_holding.release(session, occurrence, actor=actor, reason=reason, moment=moment)
     transition(
-        session, day, DayState.RUNNING, allowed=DAY_TRANSITIONS, actor=actor,
+        session, day, DayState.RUNNING, allowed=DAY_TRANSITIONS, actor=actor, reason=reason.strip() or None,
         values={"anchor_at": moment, "began_at": moment, "factor": factor, "director": str(actor)},
     )  # fmt: skip
     _replan(session, day)
@@ -77,21 +81,32 @@ def _check_factor(session: Session, occurrence: Occurrence, factor: int) -> None
 def pause(session: Session, *, actor: Actor, occurrence_id: int, reason: str = "") -> DrillDay:
     """The scenario stands still; nothing is due until it goes on."""
     _occurrence, day = _directed(session, actor, occurrence_id)
-    transition(
-        session, day, DayState.PAUSED, allowed=DAY_TRANSITIONS, actor=actor, reason=reason.strip() or None,
-        values={"scenario_seconds": clock_of(day).at(now(session)), "anchor_at": None},
-    )  # fmt: skip
-    _replan(session, day)
+    _stand_still(session, day, actor, reason.strip() or None)
     return day
 
 
-def resume(session: Session, *, actor: Actor, occurrence_id: int, factor: int | None = None) -> DrillDay:
-    """The scenario goes on where it stood, perhaps at another pace."""
+def _stand_still(session: Session, day: DrillDay, actor: Actor, reason: str | None) -> None:
+    transition(
+        session, day, DayState.PAUSED, allowed=DAY_TRANSITIONS, actor=actor, reason=reason,
+        values={"scenario_seconds": clock_of(day).at(now(session)), "anchor_at": None},
+    )  # fmt: skip
+    _replan(session, day)
+
+
+def resume(
+    session: Session, *, actor: Actor, occurrence_id: int, factor: int | None = None, reason: str = ""
+) -> DrillDay:
+    """The scenario goes on where it stood, perhaps at another pace.
+
+    Where it was held and what held it lasts, only with the reason (409 `real_in_force`).
+    """
     occurrence, day = _directed(session, actor, occurrence_id)
     if factor is not None:
         _check_factor(session, occurrence, factor)
+    if day.state is DayState.PAUSED:
+        day_holding.release(session, occurrence, actor=actor, reason=reason, moment=now(session))
     transition(
-        session, day, DayState.RUNNING, allowed=DAY_TRANSITIONS, actor=actor,
+        session, day, DayState.RUNNING, allowed=DAY_TRANSITIONS, actor=actor, reason=reason.strip() or None,
         values={"anchor_at": now(session), "factor": factor or day.factor},
     )  # fmt: skip
     _replan(session, day)
@@ -113,6 +128,7 @@ def end(session: Session, *, actor: Actor, occurrence_id: int) -> DrillDay:
     ).all()
     for inject in left:
         _move(session, inject, InjectState.SKIPPED, actor, None, done_at=inject.done_at or moment)
+    day_holding.close(session, day.occurrence_id, actor=actor, moment=moment)
     touch(session, Occurrence.__tablename__, day.occurrence_id)
     return day
 
@@ -132,7 +148,7 @@ def send_due(database: Database, moment: datetime) -> int:
     Claim, message and `done_at` are one transaction: a process that dies in it leaves the inject as it was, and two
     tickers never send the same one.
     """
-    handled = 0
+    handled = hold_running(database, moment)
     while _anything_due(database, moment):
         with database.write() as session:
             claimed = claim_due(session, DrillInject.__table__, moment, 1)
@@ -144,6 +160,37 @@ def send_due(database: Database, moment: datetime) -> int:
         if handled >= day_rules.MAX_INJECTS:
             return handled
     return handled
+
+
+def hold_running(database: Database, moment: datetime) -> int:
+    """Let every running drill stand still in whose area a red warning or a real response is in force; how many."""
+    with database.read() as session:
+        running = session.execute(
+            sa.select(DrillDay.id, Occurrence)
+            .join(Occurrence, Occurrence.id == DrillDay.occurrence_id)
+            .where(DrillDay.state == DayState.RUNNING)
+        ).all()
+        real = day_holding.in_force(session, moment) if running else []
+        touched = [day_id for day_id, occurrence in running if day_holding.here(real, occurrence)]
+    held = 0
+    for day_id in touched:
+        with database.write() as session:
+            day = session.get_one(DrillDay, day_id, with_for_update=True)
+            held += _hold(session, day, moment)
+    return held
+
+
+def _hold(session: Session, day: DrillDay, moment: datetime) -> bool:
+    """Let the drill stand still where something real is in force that nobody has decided about."""
+    if day.state is not DayState.RUNNING:
+        return False
+    occurrence = session.get_one(Occurrence, day.occurrence_id)
+    real = day_holding.unanswered(session, occurrence, moment)
+    if not real:
+        return False
+    day_holding.enter(session, occurrence, real, moment)
+    _stand_still(session, day, ACTOR, day_holding.named(real))
+    return True
 
 
 def _anything_due(database: Database, moment: datetime) -> bool:
@@ -160,8 +207,11 @@ def _release(session: Session, inject: DrillInject, moment: datetime) -> None:
         inject.due_at = inject.claimed_at = None  # nothing that stands still is due
         session.flush()
         return
+    if _hold(session, day, moment):
+        return  # issued since the tick began
     late = day_rules.is_missed(inject.due_at, moment, tolerance_minutes=inject.tolerance_minutes, factor=day.factor)
-    if late or session.get_one(Occurrence, day.occurrence_id).state is OccurrenceState.CANCELLED:
+    # Called off, or its record is written although nobody ended it on screen: nothing more goes to people's phones.
+    if late or session.get_one(Occurrence, day.occurrence_id).state not in rules.COMING:
         _move(session, inject, InjectState.MISSED, ACTOR, None, done_at=moment)
         return
     _send(session, inject, ACTOR, None)
@@ -187,12 +237,16 @@ def _send(session: Session, inject: DrillInject, actor: Actor, reason: str | Non
 # --- what the director decides ------------------------------------------------------------------------------------
 
 
-def _decided(session: Session, actor: Actor, inject_id: int, reason: str) -> tuple[DrillInject, DrillDay, str]:
+def _decided(
+    session: Session, actor: Actor, inject_id: int, reason: str, *, sends: bool = False
+) -> tuple[DrillInject, DrillDay, str]:
     actor.require(Permission.DRILLS_EDIT)
     inject, owner = day_msel.inject_of(session, actor=actor, inject_id=inject_id)
     day = day_msel.day_of(session, owner.occurrence.id, lock=True) if owner.occurrence is not None else None
     if day is None or day.state not in (DayState.RUNNING, DayState.PAUSED):
         raise Conflict(N_("The drill does not run."), code="not_running")
+    if sends and owner.occurrence is not None and owner.occurrence.state not in rules.COMING:
+        raise Conflict(N_("The drill is over; its list stays as it was."), code="wrong_state")
     if not reason.strip():
         raise Invalid(NO_REASON, code="reason_required", fields={"reason": NO_REASON})
     session.refresh(inject)
@@ -201,7 +255,8 @@ def _decided(session: Session, actor: Actor, inject_id: int, reason: str) -> tup
 
 def send_now(session: Session, *, actor: Actor, inject_id: int, reason: str) -> DrillInject:
     """The director sends one inject at once: before its time, or one that was missed or could not be sent."""
-    inject, _day, why = _decided(session, actor, inject_id, reason)
+    inject, day, why = _decided(session, actor, inject_id, reason, sends=True)
+    day_holding.require_free(session, session.get_one(Occurrence, day.occurrence_id), now(session))
     if InjectState.SENT not in INJECT_TRANSITIONS[inject.state]:
         raise Conflict(N_("This inject has left already."), code="wrong_state")
     _send(session, inject, actor, why)

@@ -37,6 +37,7 @@ from kernel.db import now, touch
 from kernel.errors import N_, Conflict, Invalid, NotFound
 from kernel.ids import new_id
 from kernel.states import transition
+from notify import markers
 from scheduler.recurrence import Freq, Planned, Recurrence
 
 __all__ = [
@@ -79,6 +80,11 @@ def check_facts(
     actor.require_covers(facts.division_code)
     if not facts.title.strip():
         raise Invalid(N_("A drill needs a title."), code="incomplete", fields={"title": N_("Fill this in.")})
+    for name in ("title", "place"):
+        # 防汛转移（演练） would make every invitation look like a message of another kind, and none could leave.
+        if markers.drill_mark(getattr(facts, name)):
+            text = N_("These words speak of the kind of message. Put it otherwise.")
+            raise Invalid(text, code="kind_mismatch", fields={name: text})
     if not 0 < facts.duration_minutes <= MOST_MINUTES or (
         facts.target_seconds is not None and facts.target_seconds <= 0
     ):
@@ -220,6 +226,10 @@ def reschedule(session: Session, *, actor: Actor, occurrence_id: int, version: i
             code="in_the_past",
             fields={"starts_at": N_("The new time lies in the past.")},
         )
+    farthest = horizon(max(today(session), occurrence.starts_at.astimezone(BEIJING).date()))
+    if starts_at.astimezone(BEIJING).date() > farthest:
+        text = N_("Drills are planned at most 13 months ahead.")
+        raise Invalid(text, code="too_far_ahead", fields={"starts_at": text})
     if occurrence.version != version:
         raise Conflict(N_("Somebody else changed this first. Reload it, look at it again, then decide."))
     length = occurrence.ends_at - occurrence.starts_at

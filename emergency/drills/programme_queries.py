@@ -258,14 +258,17 @@ def rules_offered(
     return sorted(rows, key=lambda row: (not row[1], row[0].id))[:30]
 
 
-def plans_offered(session: Session, *, code: str, unit_id: int | None, chosen: int | None) -> list[tuple[int, str]]:
-    """Living plans of the unit, of its place and of the places above it."""
+def plans_offered(
+    session: Session, *, actor: Actor, code: str, unit_id: int | None, chosen: int | None
+) -> list[tuple[int, str]]:
+    """Living plans of the unit, of its place and of the places above it; a chosen one only where it may be chosen."""
+    may_be = sa.or_(in_scope(Plan.division_code, actor), Plan.division_code.in_(ancestors(code)))
     near = sa.and_(
         Plan.division_code.in_([code, *ancestors(code)]), sa.or_(Plan.unit_id.is_(None), Plan.unit_id == unit_id)
     )
     rows = session.execute(
         sa.select(Plan.id, Plan.title)
-        .where(sa.or_(sa.and_(near, Plan.state.in_(LIVING)), Plan.id == chosen))
+        .where(sa.or_(sa.and_(near, Plan.state.in_(LIVING)), sa.and_(Plan.id == chosen, may_be)))
         .order_by(Plan.division_code.desc(), Plan.id)
         .limit(100)
     )

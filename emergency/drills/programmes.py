@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from emergency.divisions.rules import in_scope
-from emergency.drills import confirming, rules
+from emergency.drills import confirming, rules, standings
 from emergency.drills.changing import Coming, Outcome, Wanted, digest, outcome
 from emergency.drills.materialising import (
     Calendars,
@@ -190,10 +190,12 @@ def change(session: Session, *, actor: Actor, programme_id: int, facts: NewProgr
         differing.append("posts")
     if set(served.rule_ids) != set(facts.rule_ids):
         differing.append("rules")
+    standings.mark_whose(session, [programme])  # a plan that it no longer serves loses its drills
     for name, value in columns.items():
         setattr(programme, name, value)
     programme.version += 1
     session.flush()
+    standings.mark_whose(session, [programme])
     name_posts_and_rules(session, programme, agreed.facts)
     result = agreed.outcome
     journal.record(

@@ -21,7 +21,7 @@ from emergency.drills.proposal_models import (
     YearProposal,
 )
 from emergency.drills.proposing_rules import Calendar, Proposed
-from kernel.db import Database, touch_all
+from kernel.db import Database, now, touch_all
 from kernel.ids import new_id
 from scheduler.terms import TermCalendar
 from scheduler.workdays import WorkCalendar
@@ -168,7 +168,11 @@ def settle(database: Database, proposal_id: int, work: WorkCalendar, terms: Term
             for item in sure:
                 item.provisional = False
             ids = [item.occurrence_id for item in sure if item.occurrence_id is not None]
-            session.execute(sa.update(Occurrence).where(Occurrence.id.in_(ids)).values(provisional=False))
+            session.execute(
+                sa.update(Occurrence)
+                .where(Occurrence.id.in_(ids))
+                .values(provisional=False, sequence=Occurrence.sequence + 1, changed_at=now(session))
+            )  # fmt: skip
             touch_all(session, Occurrence.__tablename__, ids)
         settled += len(sure)
         if len(found) < AT_ONCE:

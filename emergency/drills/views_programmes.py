@@ -170,7 +170,7 @@ def _offer(desk: Desk, facts: NewProgramme | None) -> None:
     )
     plan_id = form.plan_id.data or None
     plans = programme_queries.plans_offered(
-        work, code=code, unit_id=desk.unit.id if desk.unit else None, chosen=plan_id
+        work, actor=actor, code=code, unit_id=desk.unit.id if desk.unit else None, chosen=plan_id
     )
     form.plan_id.choices = [(0, _("none")), *plans]
 

@@ -19,7 +19,6 @@ from emergency.drills.learning_again import check_earlier, last_time
 from emergency.drills.learning_findings import (
     add_finding,
     close_finding,
-    count_about_plans,
     edit_finding,
     reopen_finding,
 )
@@ -43,7 +42,7 @@ from kernel.errors import N_, Conflict, Invalid
 from kernel.ids import new_id
 
 __all__ = [
-    "ObjectiveText", "add_action", "add_finding", "add_objective", "check_earlier", "close_finding", "count_about_plans",
+    "ObjectiveText", "add_action", "add_finding", "add_objective", "check_earlier", "close_finding",
     "drop_action",
     "edit_finding", "edit_objective", "evaluate", "file_report", "finish_action", "last_time", "postpone_action",
     "recorded", "remove_objective", "reopen_action", "reopen_finding", "save_sheet", "start_sheet", "take_over",

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from emergency.divisions.defects import Defect
 from emergency.drills.learning_models import ActionState, CorrectiveAction, DrillReport, Finding, FindingState
 from emergency.drills.models import Occurrence
+from emergency.plans.models import Plan
 from kernel.clock import BEIJING
 from kernel.errors import N_
 
@@ -42,19 +43,21 @@ def late_actions(session: Session, now: datetime, ids: list[int] | None) -> list
 def open_findings(session: Session, ids: list[int] | None) -> list[Defect]:
     """Findings that ask for a plan's revision are defects of that plan until proof or a version closes them."""
     statement = (
-        sa.select(Finding, Occurrence.division_code)
+        sa.select(Finding, Occurrence.division_code, Plan.title, Plan.owner_post_id)
         .join(Occurrence, Occurrence.id == Finding.occurrence_id)
-        .where(Finding.state == FindingState.OPEN, Finding.plan_id.is_not(None))
+        .join(Plan, Plan.id == Finding.plan_id)
+        .where(Finding.state == FindingState.OPEN)
     )
     if ids is not None:
         statement = statement.where(Finding.plan_id.in_(ids))
     return [
         Defect(
             ROOM, f"finding_open:{finding.id}", "plan", finding.plan_id or 0, code,
-            N_("A drill found: %(text)s"), finding.found_at.astimezone(BEIJING).date(),
-            f"/drills/findings/{finding.id}", title=finding.text[:60], params={"text": finding.text[:60]},
+            N_("%(plan)s: a drill found: %(text)s"), finding.found_at.astimezone(BEIJING).date(),
+            f"/drills/findings/{finding.id}", title=finding.text[:60], owner_post_id=owner,
+            params={"plan": title, "text": finding.text[:60]},
         )
-        for finding, code in session.execute(statement.order_by(Finding.id).limit(MOST))
+        for finding, code, title, owner in session.execute(statement.order_by(Finding.id).limit(MOST))
     ]  # fmt: skip
 
 

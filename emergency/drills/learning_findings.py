@@ -263,31 +263,27 @@ def open_actions(session: Session, finding_ids: Collection[int]) -> int:
     ) or 0  # fmt: skip
 
 
-def _of_plan(actor: Actor, plan_id: int | None) -> tuple[sa.ColumnElement[bool], ...]:
-    about = Finding.plan_id == plan_id if plan_id is not None else Finding.plan_id.is_not(None)
-    return Finding.state == FindingState.OPEN, about, in_scope(Occurrence.division_code, actor)
-
-
 def remarks_about(session: Session, actor: Actor, plan_id: int) -> list[plans.Remark]:
-    """The open findings about one plan, for its own page; each leads to where it is closed."""
+    """The open findings about one plan, for its own page; each leads to where it is closed, and offers the version
+    that came after it to whoever may say that it mends it."""
     if not actor.can(Permission.DRILLS_VIEW):
         return []
-    rows = session.execute(
-        sa.select(Finding.id, Finding.text, Finding.found_at)
+    rows = session.scalars(
+        sa.select(Finding)
         .join(Occurrence, Occurrence.id == Finding.occurrence_id)
-        .where(*_of_plan(actor, plan_id))
+        .where(
+            Finding.state == FindingState.OPEN, Finding.plan_id == plan_id, in_scope(Occurrence.division_code, actor)
+        )
         .order_by(Finding.id)
         .limit(20)
-    )
-    return [plans.Remark(row.text, row.found_at, f"/drills/findings/{row.id}") for row in rows]
+    ).all()  # fmt: skip
+    offered = mendings(session, actor=actor, findings=rows) if rows and actor.can(Permission.DRILLS_EDIT) else []
+    offers = {m.finding.id: plans.Mends(m.version.id, m.version.number, _closes(m.finding)) for m in offered}
+    return [plans.Remark(row.text, row.found_at, f"/drills/findings/{row.id}", offers.get(row.id)) for row in rows]
 
 
-def count_about_plans(session: Session, actor: Actor) -> int:
-    """How many open findings of the area ask for the revision of some plan."""
-    if not actor.can(Permission.DRILLS_VIEW):
-        return 0
-    statement = sa.select(sa.func.count()).select_from(Finding).join(Occurrence, Occurrence.id == Finding.occurrence_id)
-    return session.scalar(statement.where(*_of_plan(actor, None))) or 0
+def _closes(finding: Finding) -> str:
+    return f"/drills/findings/{finding.id}/close"
 
 
 plans.register_remarks(remarks_about)

@@ -53,6 +53,8 @@ LAWBOOK: tuple[tuple[Fault, str, str, str, str, int | None, bool], ...] = (
     (_F.COMMENTS_UNANSWERED, _BUREAU, "审核意见及时答复", _HOUSE, "seen", 5, True),
     (_F.WORKBOOK_MISSING, _METHOD, "应急工作手册", _ADVICE, "seen2", None, True),
     (_F.CARD_MISSING, _METHOD, "事件应急行动方案", _ADVICE, "mem", None, False),
+    (_F.FINDING_OPEN, _METHOD, "修订情形（五）演练中发现问题需重大调整", _LAW, "seen2", None, True),
+    (_F.DRILL_OVERDUE, _METHOD, "专项、部门预案至少每3年演练一次", _LAW, "seen", None, True),
 )
 
 MENDS: dict[Fault, str] = {
@@ -80,8 +82,16 @@ MENDS: dict[Fault, str] = {
     _F.COMMENTS_UNANSWERED: N_("Answer the comments"),
     _F.WORKBOOK_MISSING: N_("Begin the workbook"),
     _F.CARD_MISSING: N_("Begin the action scheme"),
+    _F.FINDING_OPEN: N_("Name the version or the proof that mends it"),
+    _F.DRILL_OVERDUE: N_("Plan the drill"),
 }
 """The one act that ends the fault: what its button says."""
+_ON_ITS_PAGE = {_F.EVALUATION_OVERDUE: "#evaluation", _F.FILING_OVERDUE: "#filing", _F.FILING_SOON: "#filing"}
+
+
+def mend_url(plan_id: int, fault: Fault) -> str:
+    """Where a plan's own dates are mended: in a form of its page, or on the page of that act."""
+    return f"/plans/{plan_id}{_ON_ITS_PAGE.get(fault) or f'/mend/{fault.value}'}"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from emergency.divisions.rules import DISTRICT, TOWNSHIP, VILLAGE, level
 from emergency.people.residents import service as residents
 from emergency.plans import faulty, rules
 from emergency.plans.acting_defects import late_actions
-from emergency.plans.checks import checks
+from emergency.plans.checks import checks, mend_url
 from emergency.plans.coverage import units_off_list, villages_off_list
 from emergency.plans.dynamic_models import LegalText, PlanCitation, Shelter
 from emergency.plans.faulty import ROOM
@@ -86,15 +86,11 @@ def _of_plans(session: Session, today: date, ids: Collection[int] | None) -> lis
     ]
 
 
-_AT = {Fault.EVALUATION_OVERDUE: "#evaluation", Fault.FILING_OVERDUE: "#filing", Fault.FILING_SOON: "#filing"}
-
-
 def _of_plan(f: rules.Facts, found: Found) -> Defect:
     fault = found.fault
-    url = f"/plans/{f.plan_id}{_AT[fault]}" if fault in _AT else f"/plans/{f.plan_id}/mend/{fault.value}"
     return Defect(
-        ROOM, fault.value, "plan", f.plan_id, f.division_code, REASONS[fault], found.since, url, title=f.title,
-        due=found.due, owner_post_id=f.owner_post_id,
+        ROOM, fault.value, "plan", f.plan_id, f.division_code, REASONS[fault], found.since, mend_url(f.plan_id, fault),
+        title=f.title, due=found.due, owner_post_id=f.owner_post_id,
         params={"title": f.title, "day": (found.due or found.since).isoformat(), "number": found.number},
     )  # fmt: skip
 

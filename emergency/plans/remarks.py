@@ -12,12 +12,22 @@ from emergency.http.actor import Actor
 
 
 @dataclass(frozen=True)
+class Mends:
+    """A version issued since, and the address that takes a person's word that it mends what was found."""
+
+    version_id: int
+    number: int
+    url: str
+
+
+@dataclass(frozen=True)
 class Remark:
     """One thing that asks for a revision: words, since when, where it is settled."""
 
     text: str
     since: datetime
     url: str
+    mends: Mends | None = None
 
 
 About = Callable[[Session, Actor, int], Sequence[Remark]]

@@ -60,7 +60,7 @@ MAX_DEPTH = 12
 
 
 class Fault(LabelledEnum):
-    """What can be wrong with a plan, as this room can know it."""
+    """What can be wrong with a plan. The last two are known to the room of drills, which reports them."""
 
     EVALUATION_OVERDUE = "evaluation_overdue", "评估逾期", "Evaluation overdue", "late"
     PARENT_SUPERSEDED = "parent_superseded", "上级预案已更新", "Parent plan has a newer version", "wait"
@@ -91,6 +91,8 @@ class Fault(LabelledEnum):
     COMMENTS_UNANSWERED = "comments_unanswered", "审核意见未答复", "Review comments without an answer", "wait"
     WORKBOOK_MISSING = "workbook_missing", "缺应急工作手册", "No workbook", "wait"
     CARD_MISSING = "card_missing", "缺事件应急行动方案", "No action scheme", "wait"
+    FINDING_OPEN = "finding_open", "演练发现须修订", "A drill found what its text must answer", "wait"
+    DRILL_OVERDUE = "drill_overdue", "演练逾期", "A drill of it is overdue", "late"
 
 
 def missing_parts(kind: PlanKind, parts: Iterable[Part | None]) -> list[Part]:

@@ -13,6 +13,7 @@ from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.plans import approval, citations, indexing, reviewing, rules
 from emergency.plans.acting import link_drill
+from emergency.plans.activation_queries import real_responses
 from emergency.plans.checks import checks
 from emergency.plans.coverage import count_gaps, living
 from emergency.plans.drafting import (
@@ -51,9 +52,9 @@ from emergency.plans.queries import (
     version_text,
     versions,
 )
-from emergency.plans.remarks import Remark, register_remarks
+from emergency.plans.remarks import Mends, Remark, register_remarks
 from emergency.plans.review_models import RoundOutcome
-from emergency.plans.signals import Signal
+from emergency.plans.signals import Signal, touches
 from emergency.plans.situation import Summary, summary
 from kernel.db import now, touch
 from kernel.errors import N_, Conflict, Forbidden, Invalid
@@ -61,10 +62,10 @@ from kernel.ids import new_id
 from kernel.states import transition
 
 __all__ = [
-    "ActionText", "Draft", "EvacuationText", "Kept", "LevelText", "Line", "NewPlan", "RelianceText", "Remark", "SectionText", "Signal", "Summary", "Text",
+    "ActionText", "Draft", "EvacuationText", "Kept", "LevelText", "Line", "Mends", "NewPlan", "RelianceText", "Remark", "SectionText", "Signal", "Summary", "Text",
     "approve", "checks", "children", "count_gaps", "create", "destinations", "edit_draft", "evaluate", "file_version", "find", "get_plan",
-    "get_version", "hazards", "in_force", "issue", "link_drill", "list_plans", "living", "matrix", "new_draft", "pass_review", "receipt", "register_remarks", "reject",
-    "repeal", "return_version", "sent_back", "set_parent", "submit", "summary", "tree", "version_text", "versions",
+    "get_version", "hazards", "in_force", "issue", "link_drill", "list_plans", "living", "matrix", "new_draft", "pass_review", "real_responses", "receipt", "register_remarks", "reject",
+    "repeal", "return_version", "sent_back", "set_parent", "submit", "summary", "touches", "tree", "version_text", "versions",
 ]  # fmt: skip
 V = VersionState
 

@@ -167,10 +167,11 @@ def show(plan_id: int) -> Page:
         key=lambda change: change.id,
     )
     keys = {c.actor for c in changes} | {row.author for row in rows}
-    others = [k for k in kept.of_plans(work, actor, [plan.id]).get(plan.id, []) if k.fault not in rules.DATED]
+    beside = rules.DATED | {rules.Fault.FINDING_OPEN}  # these have lines of their own
+    others = [k for k in kept.of_plans(work, actor, [plan.id]).get(plan.id, []) if k.fault not in beside]
     return render_template(
         "plans/show.html", plan=plan, fact=fact, faults=found if actor.covers(plan.division_code) else [],
-        others=others, mends=checks.MENDS, remarks=remarks.about_plan(work, actor, plan.id),
+        others=others, mends=checks.MENDS, mend_url=checks.mend_url, remarks=remarks.about_plan(work, actor, plan.id),
         versions=rows, held=held, text=text, changes=changes, names=accounts.display_names(work, keys),
         below=service.children(work, actor=actor, plan_id=plan.id), states=STATES,
         hazards=service.hazards(work, [plan.id]).get(plan.id, []),
@@ -210,6 +211,7 @@ def version(version_id: int) -> Page:
         missing=rules.missing_parts(text.plan.kind, [s.part for s in text.sections]), today=today(work),
         rule=rule, decision_form=decision_form, approval=approval.approval_of(work, version_id), comments=comments,
         open_comments=sum(1 for c in comments if c.row.resolved_at is None),
+        remarks=remarks.about_plan(work, actor, text.plan.id) if row.replaced_at is None else [],
         may_begin=not any(
             r.state in rules.IN_WORK for r in service.versions(work, actor=actor, plan_id=text.plan.id)
         ),

@@ -14,7 +14,7 @@ from emergency.http.i18n import _, language
 from emergency.http.permissions import Permission, requires
 from emergency.http.request import current_actor, session
 from emergency.people.accounts import service as accounts
-from emergency.plans import bodies, editing, keeping, picking, presence, reviewing, service
+from emergency.plans import bodies, editing, keeping, picking, presence, remarks, reviewing, service
 from emergency.plans.drafting import ActionText, EvacuationText, LevelText, RelianceText, SectionText
 from emergency.plans.forms_editor import (
     ActionForm,
@@ -77,7 +77,7 @@ def outline(version_id: int) -> Page:
     return render_template(
         "plans/edit.html", text=text, plan=text.plan, row=text.version, digest=editing.digest, above=above,
         names=picking.names_of(work, [text.parts], language=language()), present=_present(version_id),
-        comments=open_comments,
+        comments=open_comments, remarks=remarks.about_plan(work, current_actor(), text.plan.id),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with the plans today: the kept faults of that room, each with its rule, age, owner and mending act."""
+"""What is wrong with the plans today: the kept faults of that room and of drills about plans, each with its rule, age, owner and mending act."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from emergency.readiness.models import Defect, Severity
 from kernel.clock import BEIJING
 from kernel.db import now
 
-ROOM = "plans"
+ROOM, DRILLS = "plans", "drills"
+_SEVERAL = frozenset({Fault.PLAN_MISSING, Fault.FINDING_OPEN, Fault.DRILL_OVERDUE})
+"""Rules of which one subject can have several rows, with the hazard, the finding or the drill rule behind a colon."""
 NOBODY = -1
 """As an owner filter: what no post owns."""
 MOST_OWNERS = 200
@@ -76,8 +78,9 @@ def _open(
     owner: int | None,
     severity: Severity | None,
 ) -> list[Any]:
-    where = [Defect.room == ROOM, *service.counting(session, actor, division)]
-    if rule is Fault.PLAN_MISSING:  # one for each hazard
+    of_a_plan = sa.and_(Defect.room == DRILLS, Defect.subject_kind == "plan")  # what drills found or lack
+    where = [sa.or_(Defect.room == ROOM, of_a_plan), *service.counting(session, actor, division)]
+    if rule is not None and rule in _SEVERAL:
         where.append(Defect.rule.startswith(f"{rule.value}:"))
     elif rule is not None:
         where.append(Defect.rule == rule.value)

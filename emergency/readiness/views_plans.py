@@ -8,7 +8,6 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from emergency.divisions import service as divisions
-from emergency.drills import service as drills
 from emergency.http.permissions import Permission, requires
 from emergency.http.request import current_actor, session
 from emergency.http.sheets import Column, csv_text
@@ -50,7 +49,6 @@ def index() -> ResponseReturnValue:
         names=divisions.names(work, {item.defect.division_code for item in page.items}),
         towns=[(town.code, town.name) for town in towns], owners=plans_today.owner_choices(work, counts),
         severities=Severity, may_mend=actor.can(Permission.PLANS_EDIT),
-        from_drills=drills.count_about_plans(work, actor),
     )  # fmt: skip
 
 

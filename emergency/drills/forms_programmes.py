@@ -62,7 +62,7 @@ class ProgrammeForm(Form):
     form = EnumField(_l("How it is held"), DrillForm)
     content = EnumField(_l("How much it takes in"), Content, default=Content.SINGLE)
     purpose = EnumField(_l("What it is for"), Purpose, default=Purpose.TEST)
-    division_code = SelectField(_l("Where"))
+    division_code = SelectField(_l("Township or village"))
     starts_on = Day(_l("First date"), [required()])
     ends_on = Day(_l("Last date"), [optional()])
     start_time = TimeField(_l("Time of day"), [required()])

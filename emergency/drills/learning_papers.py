@@ -28,7 +28,7 @@ from kernel.db import now
 EXERCISE = "【演练】"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PRINTED = journal.kind("drill.paper", "导出演练报告", "Drill report taken out", "paper", "revealed", "division")
-SEALED = "评估人员的观察记录已封存，凭用途在系统内查阅。"
+SEALED = "评估员的观察记录已封存，凭用途在系统内查阅。"
 OBJECTIVES = (
     Column("序号", 12, True), Column("演练目标", 46), Column("能力", 26), Column("标准", 36),
     Column("评定", 20, True), Column("评估人数", 16, True),
@@ -99,7 +99,7 @@ def _overview(form: Form, whole: AfterAction) -> None:
     form.paragraph(f"组织单位：{whole.owner}。参加单位：{(record.departments if record else '') or whole.owner}。")
     if record is not None:
         of = f"，应到{record.expected}人" if record.expected is not None else ""
-        form.paragraph(f"参加人员：实到{record.attendance}人{of}。评估人员：{len(whole.standing)}人。")
+        form.paragraph(f"参加人员：实到{record.attendance}人{of}。评估员：{len(whole.standing)}人。")
     form.heading("（四）方案概要", 2)
     by = f"依据《{whole.plan.title.strip('《》')}》，" if whole.plan is not None else ""
     form.paragraph(f"{by}科目为{drill.kind.zh}，以{programme.form.zh}方式开展，内容为{programme.content.zh}。")
@@ -138,9 +138,9 @@ def _aims(form: Form, whole: AfterAction) -> None:
     counted = len(whole.standing)
     for row in whole.judged:
         for task, seen in row.tasks:
-            form.paragraph(f"关键任务“{task}”：{counted}名评估人员中{seen}名确认完成。")
+            form.paragraph(f"关键任务“{task}”：{counted}名评估员中{seen}名确认完成。")
     if any(row.summary is not None and row.summary.spread >= 2 for row in whole.judged):
-        form.paragraph("部分目标的评定相差两级以上，建议评估人员共同复核。")
+        form.paragraph("部分目标的评定相差两级以上，建议评估员共同复核。")
 
 
 def _rating(summary: object) -> str:
@@ -167,7 +167,7 @@ def _performance(form: Form, whole: AfterAction) -> None:
         for row in sheet.ratings:
             text = opened.observations.get(row.id, "") if opened is not None else ""
             if text:
-                form.paragraph(f"评估人员{number}，“{row.objective}”：{text}")
+                form.paragraph(f"评估员{number}，“{row.objective}”：{text}")
 
 
 def _strengths(form: Form, whole: AfterAction) -> None:
@@ -179,9 +179,9 @@ def _strengths(form: Form, whole: AfterAction) -> None:
     for text in said:
         form.paragraph(text)
     if not said and any(sheet.evaluation.strengths_sealed for sheet in whole.standing):
-        form.paragraph("评估人员记录的好的做法已封存，凭用途在系统内查阅。")
+        form.paragraph("评估员记录的好的做法已封存，凭用途在系统内查阅。")
     elif not good and not said:
-        form.paragraph("评估人员未记录。")
+        form.paragraph("评估员未记录。")
 
 
 def _findings(form: Form, whole: AfterAction) -> None:

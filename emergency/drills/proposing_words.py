@@ -55,7 +55,7 @@ def remarks(row: ItemRow) -> list[str]:
 
 
 def explained(row: ItemRow) -> str:
-    """All of it in one line, for files and programmes: `满足：… 窗口：… 避开：…`."""
+    """All of it in one line, for files and programmes: `满足：… 周期：… 避开：…`."""
     left_out = avoided(row)
     parts = [_("Serves: %(rules)s", rules=serves(row)), _("Window: %(window)s", window=window(row))]
     if left_out:

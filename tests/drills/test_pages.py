@@ -56,7 +56,7 @@ def test_the_page_counts_the_answers(world: World, plan: Plan, app: flask.Flask)
     assert said.status_code == 303
     page = client.get(url).text
     assert "能参加 1，不能参加 0，建议改期 0，未答复 1" in page and "登记答复" in page
-    assert "2 个中 1 个未答复" in client.get("/drills").text
+    assert "已问 2 个，1 个未答复" in client.get("/drills").text
 
 
 def test_a_record_is_written_by_the_form_and_a_wrong_one_keeps_what_was_typed(

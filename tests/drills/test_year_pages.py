@@ -160,7 +160,7 @@ def test_the_calendar_is_exported_as_it_is_shown(world: World, app: flask.Flask)
     assert sheet is not None and sheet.max_row == 1 + len(items(world, number))
     assert [cell.value for cell in sheet[1]][:4] == ["日期", "时间", "镇街", "单位"]
     fire = client.get(f"/drills/year/{number}/export.csv?kind=evacuation").get_data(as_text=True)
-    assert fire.startswith("\ufeff日期") and "满足：" in fire and "窗口：" in fire
+    assert fire.startswith("\ufeff日期") and "满足：" in fire and "周期：" in fire
     assert fire.count("\r\n") == 1 + sum(item.kind.value == "evacuation" for item in items(world, number))
     assert client.get(f"/drills/year/{number}/export.pdf").status_code == 404
 

@@ -7,7 +7,7 @@ from typing import Any
 import marshmallow as ma
 
 from emergency.drills import day_attendance, day_msel, day_notes, day_pages, day_rules, day_running
-from emergency.drills.day_models import DayState, DrillInject, InjectState, InjectVia, Observed
+from emergency.drills.day_models import DayState, DrillInject, HeldBy, InjectState, InjectVia, Observed
 from emergency.drills.day_msel import InjectFacts
 from emergency.http.api import Blueprint, EnumValue, MethodView, Moment, Schema, fields, idempotent
 from emergency.http.permissions import Permission, requires
@@ -15,6 +15,15 @@ from emergency.http.request import current_actor, session
 
 blueprint = Blueprint("api_drill_day", __name__, url_prefix="/api/v1/drills", description="The day of a drill")
 VIEW, EDIT, CONFIRM = Permission.DRILLS_VIEW, Permission.DRILLS_EDIT, Permission.DRILLS_CONFIRM
+
+
+class DrillHoldOut(Schema):
+    """A real thing for which the drill stands still."""
+
+    source = EnumValue(HeldBy)
+    source_id = fields.Integer()
+    words = fields.String()
+    at = Moment()
 
 
 class DrillDayOut(Schema):
@@ -29,6 +38,7 @@ class DrillDayOut(Schema):
     next_number = fields.Integer(allow_none=True)
     undecided = fields.List(fields.Integer())
     by_hand = fields.List(fields.Integer())
+    held = fields.List(fields.Nested(DrillHoldOut))
 
 
 class DrillDayIn(Schema):
@@ -151,7 +161,7 @@ def _day(occurrence_id: int) -> dict[str, Any]:
         "scenario_seconds": page.scenario_seconds, "scenario_at": page.scenario_at,
         "next_number": page.next.inject.number if page.next else None,
         "undecided": [line.inject.number for line in page.undecided],
-        "by_hand": [line.inject.number for line in page.by_hand],
+        "by_hand": [line.inject.number for line in page.by_hand], "held": page.held,
     }  # fmt: skip
 
 
@@ -185,14 +195,15 @@ class DrillDayControl(MethodView):
     @blueprint.arguments(DrillDayIn)
     @blueprint.response(200, DrillDayOut)
     def post(self, data: dict[str, Any], occurrence_id: int, what: str) -> Any:
-        """Start, pause, resume or end the drill; `factor` only where it starts or goes on."""
+        """Start, pause, resume or end the drill; `factor` only where it starts or goes on, `reason` also where it does
+        so although a red warning or a real response is in force there (409 `real_in_force`)."""
         given: dict[str, Any] = {"actor": current_actor(), "occurrence_id": occurrence_id}
         if what == "start":
-            day_running.start(session(), **given, factor=data["factor"] or 1)
+            day_running.start(session(), **given, factor=data["factor"] or 1, reason=data["reason"])
         elif what == "pause":
             day_running.pause(session(), **given, reason=data["reason"])
         elif what == "resume":
-            day_running.resume(session(), **given, factor=data["factor"])
+            day_running.resume(session(), **given, factor=data["factor"], reason=data["reason"])
         else:
             day_running.end(session(), **given)
         return _day(occurrence_id)

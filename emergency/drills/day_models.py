@@ -12,8 +12,8 @@ from kernel.db import Base, Pk
 from kernel.types import LabelledEnum, enum_type
 
 __all__ = [
-    "DayState", "DrillCheckin", "DrillDay", "DrillGroup", "DrillInject", "DrillInjectPost", "DrillNote", "DrillPhoto",
-    "DrillRecordBefore", "InjectState", "InjectVia", "Observed",
+    "DayState", "DrillCheckin", "DrillDay", "DrillGroup", "DrillHold", "DrillInject", "DrillInjectPost", "DrillNote", "DrillPhoto",
+    "DrillRecordBefore", "HeldBy", "InjectState", "InjectVia", "Observed",
 ]  # fmt: skip
 
 
@@ -61,6 +61,13 @@ class Observed(LabelledEnum):
     NOT_DONE = "not_done", "没有做到", "Not done", "late"
 
 
+class HeldBy(LabelledEnum):
+    """For what a drill gives way."""
+
+    WARNING = "warning", "红色预警", "Red warning", "red"
+    RESPONSE = "response", "实战响应", "Real response", "red"
+
+
 class DrillDay(Base):
     """The clock of one drill, and its door: made with the copy of the programme's injects."""
 
@@ -94,6 +101,25 @@ class DrillDay(Base):
     """Of the address that takes check-ins; none: it is shut."""
     made_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(default=1)
+
+
+class DrillHold(Base):
+    """One real thing for which a drill stood still, or went on because somebody decided so. Each is asked about once."""
+
+    __tablename__ = "drill_hold"
+    __table_args__ = (
+        sa.UniqueConstraint("occurrence_id", "source", "source_id", name="one_row_a_drill_hold"),
+        sa.CheckConstraint("(released_at IS NULL) = (released_by IS NULL)", name="released_by_somebody"),
+    )
+
+    id: Mapped[Pk]
+    occurrence_id: Mapped[int] = mapped_column(sa.ForeignKey("drill_occurrence.id"))
+    source: Mapped[HeldBy] = mapped_column(enum_type(HeldBy))
+    source_id: Mapped[int]
+    words: Mapped[str] = mapped_column(sa.String(200))
+    at: Mapped[datetime]
+    released_at: Mapped[datetime | None]
+    released_by: Mapped[str | None] = mapped_column(sa.String(60))
 
 
 class DrillInject(Base):

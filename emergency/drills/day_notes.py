@@ -10,7 +10,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from emergency.drills import day_attendance, day_msel, day_rules
+from emergency.drills import day_attendance, day_holding, day_msel, day_rules
 from emergency.drills.day_models import (
     DayState,
     DrillCheckin,
@@ -177,6 +177,7 @@ def timeline(session: Session, *, actor: Actor, occurrence_id: int, language: st
     day = day_msel.day_of(session, occurrence.id)
     found = [
         *(_of_clock(session, day) if day is not None else ()),
+        *_of_holds(session, occurrence, language),
         *_of_injects(session, occurrence, actor, language),
         *_of_heads(session, occurrence, day),
     ]
@@ -193,6 +194,18 @@ def _of_clock(session: Session, day: DrillDay) -> list[Entry]:
         .limit(200)
     )
     return [Entry(change.at, EntryKind.CLOCK, _STATES[DayState(change.to_state)]) for change in changes]
+
+
+def _of_holds(session: Session, occurrence: Occurrence, language: str) -> list[Entry]:
+    found = []
+    for row in day_holding.holds(session, occurrence.id):
+        what: dict[str, object] = {"what": row.source.label(language)}
+        if row.released_at != row.at:
+            found.append(Entry(row.at, EntryKind.CLOCK, N_("Held, it gives way: %(what)s"), what, row.words))
+        if row.released_at is not None:
+            said = N_("Goes on beside it by decision, or ended: %(what)s")
+            found.append(Entry(row.released_at, EntryKind.CLOCK, said, what, row.words))
+    return found
 
 
 def _of_injects(session: Session, occurrence: Occurrence, actor: Actor, language: str) -> list[Entry]:

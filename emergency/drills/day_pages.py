@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from emergency.divisions.rules import in_scope
-from emergency.drills import day_msel, day_rules, day_sending, queries
-from emergency.drills.day_models import DayState, DrillDay, DrillInject, InjectState
+from emergency.drills import day_holding, day_msel, day_rules, day_sending, queries
+from emergency.drills.day_models import DayState, DrillDay, DrillHold, DrillInject, InjectState
 from emergency.drills.day_running import EARLY, clock_of
 from emergency.drills.models import Form, Occurrence, Programme, ProgrammePost
 from emergency.drills.rules import COMING
@@ -46,6 +46,14 @@ class DayPage:
     moment: datetime
     lines: list[Line] = field(default_factory=list)
     scenario_seconds: int = 0
+    holds: list[DrillHold] = field(default_factory=list)
+    real: list[day_holding.Real] = field(default_factory=list)
+    """What is in force here and nobody has decided about."""
+
+    @property
+    def held(self) -> list[DrillHold]:
+        """For what the drill stands still now."""
+        return [row for row in self.holds if row.released_at is None]
 
     @property
     def state(self) -> DayState:
@@ -102,6 +110,9 @@ def page(session: Session, *, actor: Actor, occurrence_id: int, language: str, l
     found = DayPage(occurrence, programme, owner, day_msel.day_of(session, occurrence.id), now(session))
     if found.day is not None:
         found.scenario_seconds = clock_of(found.day).at(found.moment)
+        found.holds = day_holding.holds(session, occurrence.id)
+    if found.state is DayState.PAUSED or found.can_start:
+        found.real = day_holding.unanswered(session, occurrence, found.moment)
     if lines:
         found.lines = list_lines(session, day_msel.Owner(programme, occurrence), language)
     return found

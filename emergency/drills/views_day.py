@@ -8,7 +8,7 @@ import flask
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from emergency.drills import day_msel, day_pages, day_rules, day_running
+from emergency.drills import day_holding, day_msel, day_pages, day_rules, day_running
 from emergency.drills.day_forms import ObserveForm, StartForm
 from emergency.drills.day_models import DayState, DrillInject, InjectState, Observed
 from emergency.http.i18n import _, language
@@ -39,7 +39,7 @@ def shown(template: str, occurrence_id: int, *, lines: bool = True, **values: An
     return render_template(
         template, page=page, occurrence=page.occurrence, programme=page.programme, day=page.day,
         may_direct=actor.can(EDIT), may_note=actor.can(CONFIRM), may_reveal=actor.can(Permission.PERSONAL_REVEAL),
-        S=DayState, J=InjectState, **values,
+        S=DayState, J=InjectState, hold_url=day_holding.address, **values,
     )  # fmt: skip
 
 
@@ -70,15 +70,16 @@ def control(occurrence_id: int, what: str) -> Page:
     """The director starts, pauses, resumes or ends the drill."""
     work, actor = session(), current_actor()
     day_msel.occurrence_of(work, actor=actor, occurrence_id=occurrence_id)
-    factor = request.form.get("factor", type=int)
+    factor, reason = request.form.get("factor", type=int), request.form.get("reason", "")[:500]
     if what == "start":
-        day_running.start(work, actor=actor, occurrence_id=occurrence_id, factor=1 if factor is None else factor)
+        pace = 1 if factor is None else factor
+        day_running.start(work, actor=actor, occurrence_id=occurrence_id, factor=pace, reason=reason)
         text = _("The drill runs.")
     elif what == "pause":
-        day_running.pause(work, actor=actor, occurrence_id=occurrence_id, reason=request.form.get("reason", "")[:500])
+        day_running.pause(work, actor=actor, occurrence_id=occurrence_id, reason=reason)
         text = _("The drill pauses; nothing is sent.")
     elif what == "resume":
-        day_running.resume(work, actor=actor, occurrence_id=occurrence_id, factor=factor)
+        day_running.resume(work, actor=actor, occurrence_id=occurrence_id, factor=factor, reason=reason)
         text = _("The drill goes on.")
     else:
         day_running.end(work, actor=actor, occurrence_id=occurrence_id)

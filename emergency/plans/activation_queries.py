@@ -181,6 +181,18 @@ def running(session: Session, actor: Actor, *, limit: int = 8) -> list[Standing]
     return standings(session, rows[:limit])
 
 
+def real_responses(session: Session) -> list[Activation]:
+    """Every real response that runs, whoever asks: a drill gives way to it."""
+    return list(
+        session.scalars(
+            sa.select(Activation)
+            .where(Activation.kind == ActivationKind.ACTUAL, Activation.state == ActivationState.RUNNING)
+            .order_by(Activation.id.desc())
+            .limit(200)
+        )
+    )
+
+
 def waiting_steps(session: Session, actor: Actor) -> list[tuple[ActivationStep, Activation, str]]:
     """Decisions that wait for somebody in the actor's area who may decide; newest first, a page of them."""
     if not actor.can(Permission.PLANS_DECIDE):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from emergency.divisions import rules as divisions
 from emergency.plans.service import Signal
-from emergency.warnings.models import EventType, MessageType, Warning, WarningState, WarningStatus
+from emergency.warnings.models import EventType, MessageType, Warning, WarningLevel, WarningState, WarningStatus
 from emergency.warnings.texts import title
 
 AT_MOST = 200
@@ -73,6 +73,25 @@ def standing(session: Session, moment: datetime) -> list[Signal]:
                 Warning.expires > moment,
             )
             .order_by(Warning.id)
+            .limit(AT_MOST)
+        ),
+    )
+
+
+def red_in_force(session: Session, moment: datetime) -> list[Signal]:
+    """The real red ones that are in force."""
+    return _signals(
+        session,
+        session.scalars(
+            sa.select(Warning)
+            .where(
+                Warning.state == WarningState.ISSUED,
+                Warning.msg_type.in_(_SAID),
+                Warning.status == WarningStatus.ACTUAL,
+                Warning.level == WarningLevel.RED,
+                Warning.expires > moment,
+            )
+            .order_by(Warning.id.desc())
             .limit(AT_MOST)
         ),
     )

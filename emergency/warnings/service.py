@@ -7,6 +7,7 @@ from emergency.warnings.doors import counts as door_counts
 from emergency.warnings.doors import door_page, door_sheet, record_visit, villages, visits
 from emergency.warnings.drafting import create, edit, measure, submit, take_back, update, withdraw
 from emergency.warnings.events import all_types, ensure
+from emergency.warnings.heard import red_in_force
 from emergency.warnings.lifting import all_clear, cancel
 from emergency.warnings.listing import (
     StripItem,
@@ -65,6 +66,7 @@ __all__ = [
     "reached_shares",
     "record_visit",
     "recount",
+    "red_in_force",
     "reject",
     "related",
     "require_confirmation",

@@ -6,10 +6,10 @@ Nothing here decides anything. Each room offers its furniture under fixed names 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,12 +60,14 @@ class Runtime:
         self.database.engine.dispose()
 
 
-def furniture(piece: str) -> Iterator[tuple[str, Any]]:
+@functools.cache
+def furniture(piece: str) -> tuple[tuple[str, Any], ...]:
     """`(room, module)` for every room that has `piece` (views, api, jobs, defects)."""
-    for room in ROOMS:
-        name = f"{room}.{piece}"
-        if importlib.util.find_spec(name) is not None:
-            yield room, importlib.import_module(name)
+    return tuple(
+        (room, importlib.import_module(f"{room}.{piece}"))
+        for room in ROOMS
+        if importlib.util.find_spec(f"{room}.{piece}") is not None
+    )
 
 
 def build(config: Config | None = None, *, clock: Clock | None = None, create_keys: bool = False) -> Runtime:

@@ -19,6 +19,7 @@ import jinja2
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
 from sqlalchemy.orm import Session
 
 from emergency import bind, create_app, schema
@@ -37,6 +38,12 @@ from tests.postgres import empty, scratch
 POSTGRES_URL = os.environ.get("EMERGENCY_TEST_POSTGRES_URL", "")
 START = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)  # Monday 09:00 in Beijing
 DISTRICT = "120118000000"
+
+# The same examples every time, so that a red run says what changed; HYPOTHESIS_PROFILE=wide looks for new ones.
+PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
+settings.register_profile("same", derandomize=True, **PATIENT)  # type: ignore[arg-type]
+settings.register_profile("wide", max_examples=1000, **PATIENT)  # type: ignore[arg-type]
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 def pytest_report_header() -> list[str]:

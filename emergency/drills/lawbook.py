@@ -37,20 +37,11 @@ def kinds_of() -> dict[str, list[DrillKind]]:
 def load(session: Session) -> int:
     """Enter the rules that are not there yet, with their sectors and kinds. Returns how many were new."""
     known = set(session.scalars(sa.select(DrillRule.key)))
-    kinds, new = kinds_of(), 0
-    for fact in facts():
-        if fact["key"] in known:
-            continue
-        binding, evidence = Binding(fact["binding"]), Evidence(fact["evidence"])
-        rule = DrillRule(
-            id=new_id(), key=fact["key"], title=fact["title"], words=fact["words"], kind_word=fact["kind"],
-            months=fact["months"] or None, basis=Basis(fact["basis"]),
-            skip_school_holidays=fact.get("skip_school_holidays", False), report_to=fact.get("report_to"),
-            source=fact["source"], binding=binding, evidence=evidence, confidence=fact["confidence"],
-            note=fact.get("note", ""), adopted=rules.adopted_by_itself(binding, evidence),
-        )  # fmt: skip
-        session.add(rule)
-        session.flush()
+    new = {fact["key"]: (_rule(fact), fact) for fact in facts() if fact["key"] not in known}
+    session.add_all(rule for rule, _fact in new.values())
+    session.flush()
+    kinds = kinds_of()
+    for rule, fact in new.values():
         groups = dict.fromkeys(group for word in fact["words"] for group in APPLIES_TO[word].groups)
         session.add_all(
             DrillRuleSector(rule_id=rule.id, group_number=number, sector=sector)
@@ -58,6 +49,16 @@ def load(session: Session) -> int:
             for sector in sorted(group)
         )
         session.add_all(DrillRuleKind(rule_id=rule.id, kind=kind) for kind in kinds[fact["kind"]])
-        new += 1
     session.flush()
-    return new
+    return len(new)
+
+
+def _rule(fact: dict[str, Any]) -> DrillRule:
+    binding, evidence = Binding(fact["binding"]), Evidence(fact["evidence"])
+    return DrillRule(
+        id=new_id(), key=fact["key"], title=fact["title"], words=fact["words"], kind_word=fact["kind"],
+        months=fact["months"] or None, basis=Basis(fact["basis"]),
+        skip_school_holidays=fact.get("skip_school_holidays", False), report_to=fact.get("report_to"),
+        source=fact["source"], binding=binding, evidence=evidence, confidence=fact["confidence"],
+        note=fact.get("note", ""), adopted=rules.adopted_by_itself(binding, evidence),
+    )  # fmt: skip

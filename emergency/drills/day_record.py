@@ -24,7 +24,8 @@ from emergency.drills.models import Occurrence, OccurrenceState, Programme, Reco
 from emergency.drills.planning import get_occurrence_for_change
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
-from emergency.privacy import vault
+from emergency.privacy import journal, vault
+from emergency.privacy.journal import Purpose
 from kernel.db import now, touch
 from kernel.errors import N_, Conflict, Invalid, NotFound
 from kernel.ids import new_id
@@ -32,6 +33,13 @@ from kernel.states import transition
 
 TABLE, BEFORE = Record.__tablename__, DrillRecordBefore.__tablename__
 EMPTY = N_("Fill this in.")
+WORDS_SEEN = journal.kind(
+    "drill.record_words_seen",
+    "查看演练记录备注和人员",
+    "Notes and people of a drill's record seen",
+    "count",
+    personal=True,
+)
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,26 @@ def notes_of(session: Session, made: Record) -> str:
 def people_of(session: Session, made: Record) -> str:
     """Who took part, in words, opened."""
     return vault.of(session).open(TABLE, "people", made.id, made.people_sealed) if made.people_sealed else ""
+
+
+SEALED = "•"
+"""What stands for words that the reader does not open."""
+
+
+def words_of(session: Session, *, actor: Actor, row: Record) -> tuple[str, str]:
+    """Notes and people of a record for who works on drills, and that is journalled, for they may name somebody.
+
+    Everybody else is told only whether there are any (`SEALED`).
+    """
+    if not row.notes_sealed and not row.people_sealed:
+        return "", ""
+    if not actor.can(Permission.DRILLS_CONFIRM):
+        return SEALED if row.notes_sealed else "", SEALED if row.people_sealed else ""
+    journal.record(
+        session, WORDS_SEEN, actor=actor, subject=(Occurrence.__tablename__, row.occurrence_id), purpose=Purpose.DRILL,
+        count=1,
+    )  # fmt: skip
+    return notes_of(session, row), people_of(session, row)
 
 
 def standing(session: Session, occurrence_id: int) -> Record | None:

@@ -13,6 +13,7 @@ from emergency.asking import service as asking
 from emergency.drills import (
     confirming,
     confirming_pages,
+    day_record,
     rules,
     service,
     standing_queries,
@@ -34,7 +35,7 @@ from emergency.drills.forms import (
     AnswerForm,
     RescheduleForm,
 )
-from emergency.drills.models import DrillKind, OccurrenceState
+from emergency.drills.models import DrillKind, OccurrenceState, Record
 from emergency.drills.planning import get_occurrence_for_change
 from emergency.drills.rules import Standing
 from emergency.http.i18n import _, language
@@ -42,9 +43,10 @@ from emergency.http.paging import PAGE_SIZE
 from emergency.http.permissions import Permission, requires
 from emergency.http.request import config, current_actor, session
 from emergency.plans import service as plans
+from emergency.plans.models import Plan
 from kernel.clock import BEIJING
 from kernel.db import now
-from kernel.errors import N_, DomainError, Invalid
+from kernel.errors import N_, DomainError, Invalid, NotFound
 from kernel.states import timeline
 from scheduler.recurrence import Recurrence
 
@@ -129,14 +131,30 @@ def _show(occurrence_id: int, status: int = 200, **forms: Any) -> Page:
         links={what: url for what in ("day", "learning") if _served(url := f"/drills/{occurrence_id}/{what}")},
         states=OccurrenceState, forms=made,
         words=Recurrence.from_json(whole.programme.recurrence).words(language()),
-        plan=plans.get_plan(work, actor=actor, plan_id=whole.programme.plan_id) if whole.programme.plan_id else None,
-        notes=service.notes_of(work, whole.record) if whole.record else "",
+        plan=_plan(whole.programme.plan_id),
+        notes=_notes(whole.record),
         may_edit=actor.can(EDIT), may_confirm=actor.can(CONFIRM),
         ahead=whole.occurrence.state in rules.COMING and whole.occurrence.starts_at > moment,
         recordable=whole.record is None and whole.occurrence.starts_at <= moment
         and OccurrenceState.HELD in rules.OCCURRENCE_TRANSITIONS[whole.occurrence.state],
     )  # fmt: skip
     return body, status
+
+
+def _plan(plan_id: int | None) -> Plan | None:
+    """The plan that is rehearsed; none where the reader may not see it (a district's plan that was repealed since)."""
+    try:
+        return plans.get_plan(session(), actor=current_actor(), plan_id=plan_id) if plan_id else None
+    except NotFound:
+        return None
+
+
+def _notes(record: Record | None) -> str:
+    """The record's notes for who works on drills; for everybody else that there are some."""
+    if record is None:
+        return ""
+    notes, _people = day_record.words_of(session(), actor=current_actor(), row=record)
+    return _("sealed") if notes == day_record.SEALED else notes
 
 
 def _served(path: str) -> bool:

@@ -216,12 +216,13 @@ def _record(occurrence_id: int, form: DayRecordForm | None = None, status: int =
     work, actor = session(), current_actor()
     occurrence = day_msel.occurrence_of(work, actor=actor, occurrence_id=occurrence_id)
     standing, day = day_record.standing(work, occurrence_id), day_msel.day_of(work, occurrence_id)
-    before = day_record.history(work, standing) if standing is not None else []
+    notes, people = day_record.words_of(work, actor=actor, row=standing) if standing is not None else ("", "")
+    before = day_record.history(work, standing) if standing is not None and actor.can(CONFIRM) else []
     if form is None:
         form = DayRecordForm(formdata=None)
         facts = (
             day_record.facts_of(work, standing)
-            if standing is not None
+            if standing is not None and actor.can(CONFIRM)
             else day_record.suggested(work, actor=actor, occurrence_id=occurrence_id)
         )
         for field in form:
@@ -236,8 +237,7 @@ def _record(occurrence_id: int, form: DayRecordForm | None = None, status: int =
     body = shown(
         "drills/day/record.html", occurrence_id, lines=False, form=form, record=standing, before=before,
         recordable=recordable, names=accounts.display_names(work, keys),
-        notes=day_record.notes_of(work, standing) if standing is not None else "",
-        people=day_record.people_of(work, standing) if standing is not None else "",
+        notes=notes, people=people,
         photos=day_photos.count(work, occurrence_id),
     )  # fmt: skip
     return body, status

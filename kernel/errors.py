@@ -40,6 +40,9 @@ class DomainError(Exception):
     def __str__(self) -> str:
         return self.text()
 
+    def __repr__(self) -> str:  # else what shows an error for a programmer shows the sentence with its gaps open
+        return f"{type(self).__name__}({self.text()!r})"
+
 
 class NotFound(DomainError):
     """The record does not exist, or lies outside what the actor may see."""

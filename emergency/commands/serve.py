@@ -37,11 +37,12 @@ def register(cli: click.Group) -> None:
 
 def _overridden(host: str | None, port: int | None) -> Config:
     """The configuration with the command's host and port, also for the processes started from here."""
-    if host:
-        os.environ["EMERGENCY__SERVER__HOST"] = host
+    given = {"EMERGENCY__SERVER__HOST": host} if host else {}
     if port is not None:
-        os.environ["EMERGENCY__SERVER__PORT"] = str(port)
-    return configuration.load()
+        given["EMERGENCY__SERVER__PORT"] = str(port)
+    config = configuration.load(environment={**os.environ, **given})
+    os.environ.update(given)  # only what was accepted: a refused port stays with the command that named it
+    return config
 
 
 @click.command()

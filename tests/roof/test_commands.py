@@ -15,10 +15,13 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from emergency import config
 from emergency.cli import cli
 from emergency.commands.sheets import NOUNS
 from emergency.commands.words import LIBRARY, commands
+from emergency.config import ConfigError
 from emergency.http import i18n
 from emergency.privacy import keys
 from tests.roof.conftest import SECRET, Run
@@ -91,6 +94,9 @@ def test_a_refusal_is_1_with_its_reason_on_stderr(site: Path, run: Run, words: t
         ("EMERGENCY__DATABASE__URL", "postgresql://nobody@127.0.0.1:9/none", "does not answer"),
         ("EMERGENCY_CONFIG", "/nowhere.toml", "/nowhere.toml"),
         ("EMERGENCY__NOTIFY__TWILIO__AUTH_TOKEN_FILE", "/nowhere", "No such file or directory"),
+        ("EMERGENCY__SERVER__PORT", "70000", "“server.port” is not a port"),
+        ("EMERGENCY__NOTIFY__GATEWAY__PORT", "-1", "“notify.gateway.port” is not a port"),
+        ("EMERGENCY__ENGINE__LEASE_SECONDS", "1", "“engine.lease_seconds” must be at least 5"),
     ],
 )
 def test_a_configuration_that_cannot_be_used_is_one_sentence(
@@ -100,6 +106,27 @@ def test_a_configuration_that_cannot_be_used_is_one_sentence(
     monkeypatch.setenv(name, value)
     ran = run("db", "check")
     assert (ran.code, ran.out) == (1, "") and says in ran.err
+    monkeypatch.setenv("EMERGENCY__SITE__LANGUAGE", "zh")
+    for said in (ran.err, run("db", "check").err):
+        assert "%(" not in said and len(said.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["serve", "web"])
+def test_a_refused_port_stays_with_the_command_that_named_it(site: Path, run: Run, command: str) -> None:
+    before = dict(os.environ)
+    ran = run(command, "--port", "99999")
+    assert ran.code == 1 and "“server.port” is not a port" in ran.err
+    assert dict(os.environ) == before
+    assert run("db", "check").code == 0
+
+
+def test_an_error_is_whole_wherever_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMERGENCY__SERVER__PORT", "70000")
+    result = CliRunner().invoke(cli, ["db", "check"])
+    assert "“server.port” is not a port" in repr(result) and "%(" not in repr(result)
+    with pytest.raises(ConfigError, match=r"“server\.port” is not a port") as caught:
+        config.load()
+    assert "%(" not in str(caught.value) + repr(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,13 @@ from kernel.states import transition
 from scheduler.terms import TermCalendar
 from scheduler.workdays import WorkCalendar
 
-PIECE = 10
+PIECE = 20
+"""Owners in one transaction, at most."""
+LEAST = 4
+"""Fewer owners would not make it shorter: what is left is the commit itself."""
+BRIEF = 0.1
+"""Seconds that writing a piece may take before the next is made smaller: nobody else can write meanwhile, and the rule
+is a quarter of a second."""
 ACTOR = Actor.system("drills")
 
 
@@ -74,6 +80,14 @@ class Run:
     days: YearDays
     loads: Loads
     today: date
+    size: int
+
+    def fit(self, took: float) -> None:
+        """Choose the next piece by how long this one took to write."""
+        if took > BRIEF:
+            self.size = max(min(LEAST, PIECE), int(self.size * BRIEF / took))
+        elif took < BRIEF / 2:
+            self.size = min(PIECE, self.size * 2)
 
 
 def compute(database: Database, proposal_id: int, seconds: float) -> int:
@@ -89,8 +103,10 @@ def compute(database: Database, proposal_id: int, seconds: float) -> int:
             _finish(database, run)
             return done
         with database.write() as session:
+            began = time.monotonic()
             if not write_piece(session, run.proposal, plans, whom[-1].key, len(whom)):
                 return done  # another process was faster, or the calendar was closed meanwhile
+        run.fit(time.monotonic() - began)
         run.proposal.cursor = whom[-1].key
         done += len(whom)
     return done
@@ -106,7 +122,7 @@ def _open(session: Session, proposal_id: int) -> Run | None:
         TermCalendar.load(session), settings,
     )  # fmt: skip
     rulebook = compliance.book(session, adopted_only=True)
-    return Run(proposal, settings, rulebook, days, _loads(session, proposal), day)
+    return Run(proposal, settings, rulebook, days, _loads(session, proposal), day, min(LEAST, PIECE))
 
 
 def _loads(session: Session, proposal: YearProposal) -> Loads:
@@ -138,7 +154,7 @@ def _next(session: Session, run: Run) -> tuple[list[Whom], list[compliance.Subje
             sa.select(Division.code)
             .where(Division.level.in_(proposing.LEVELS), within(Division.code, here), Division.code > cursor[1:])
             .order_by(Division.code)
-            .limit(PIECE)
+            .limit(run.size)
         ).all()
         if codes:
             subjects = compliance.division_subjects(session, run.rulebook, [int(code) for code in codes])
@@ -149,7 +165,7 @@ def _next(session: Session, run: Run) -> tuple[list[Whom], list[compliance.Subje
         sa.select(Unit)
         .where(proposing.open_units(session), within(Unit.division_code, here), Unit.id > last)
         .order_by(Unit.id)
-        .limit(PIECE)
+        .limit(run.size)
     ).all()
     made = [
         Whom(f"u{unit.id:020d}", SubjectKind.UNIT, unit.id, unit.division_code, unit.kind in SCHOOLS,

@@ -21,6 +21,8 @@ from scheduler.ticker import Job
 log = logging.getLogger(__name__)
 SECONDS = 3.0
 """So long one tick works on calendars: warnings and questions wait for the next tick, not for a year."""
+AT_ONCE = 4
+"""Dates taken over in one transaction: each makes a drill, its invitations' posts and its entries in the journal."""
 
 
 def work(database: Database, now: datetime, *, seconds: float = SECONDS) -> int:
@@ -49,7 +51,7 @@ def again(database: Database, now: datetime) -> int:
 
 
 def accept_asked(database: Database, ends: float) -> int:
-    """Take over what somebody asked for in bulk, owner by owner, on behalf of whoever asked."""
+    """Take over what somebody asked for in bulk, a few dates of one owner at a time, on behalf of whoever asked."""
     handled = 0
     while time.monotonic() < ends:
         with database.read() as session:
@@ -62,9 +64,13 @@ def accept_asked(database: Database, ends: float) -> int:
 
 
 def _next_asked(session: Session) -> tuple[int, str, str, str, list[int]] | None:
-    """The next owner with dates that wait: calendar, key, who asked, the calendar's area, the dates."""
+    """The next dates of an owner that wait: calendar, key, who asked, the calendar's area, the dates. Only those of one
+    kind, which share a programme."""
     first = session.execute(
-        sa.select(ProposalItem.proposal_id, ProposalItem.owner_key, ProposalItem.asked_by, YearProposal.division_code)
+        sa.select(
+            ProposalItem.proposal_id, ProposalItem.owner_key, ProposalItem.asked_by, ProposalItem.kind,
+            YearProposal.division_code,
+        )
         .join(YearProposal, YearProposal.id == ProposalItem.proposal_id)
         .where(YearProposal.state == ProposalState.READY, ProposalItem.state == ItemState.PROPOSED,
                ProposalItem.asked_at.is_not(None))
@@ -77,7 +83,8 @@ def _next_asked(session: Session) -> tuple[int, str, str, str, list[int]] | None
         sa.select(ProposalItem.id).where(
             ProposalItem.proposal_id == first.proposal_id, ProposalItem.owner_key == first.owner_key,
             ProposalItem.state == ItemState.PROPOSED, ProposalItem.asked_by == first.asked_by,
-        )
+            ProposalItem.kind == first.kind,
+        ).order_by(ProposalItem.on_date).limit(AT_ONCE)
     ).all()  # fmt: skip
     return first.proposal_id, first.owner_key, first.asked_by, first.division_code, list(ids)
 
@@ -85,9 +92,11 @@ def _next_asked(session: Session) -> tuple[int, str, str, str, list[int]] | None
 def _accept(database: Database, proposal_id: int, key: str, asked_by: str, code: str, ids: list[int]) -> None:
     try:
         with database.write() as session:
-            accept_owner(
+            taken = accept_owner(
                 session, actor=proposing.on_behalf(asked_by, code), proposal_id=proposal_id, owner_key=key, only=ids
             )
+        if taken == len(ids):
+            return
     except DomainError as error:
         log.warning("dates of a year were not accepted %s", kv(proposal=proposal_id, code=error.code, dates=len(ids)))
     with database.write() as session:

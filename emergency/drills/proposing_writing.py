@@ -26,7 +26,7 @@ from kernel.ids import new_id
 from scheduler.terms import TermCalendar
 from scheduler.workdays import WorkCalendar
 
-AT_ONCE = 200
+AT_ONCE = 50
 SCHOOLS = frozenset({UnitKind.SCHOOL, UnitKind.KINDERGARTEN})
 """Whose drills are held on days of school."""
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from emergency import messages
 from emergency.asking import service as asking
 from emergency.asking.models import Question, QuestionState, QuestionStep, StepKind, StepOutcome
+from emergency.divisions.models import Unit
 from emergency.drills import confirming, confirming_rules, rules, telling
 from emergency.drills.confirming_models import AskingOutcome, DrillAsking, DrillNotice, NoticeKind, NoticeOutcome
 from emergency.drills.models import (
@@ -82,6 +83,7 @@ def _enter(database: Database, now: datetime, days: int) -> None:
                     Programme.state == ProgrammeState.ACTIVE,
                     # A date that was entered after it had passed was never to be asked about.
                     Programme.created_at < Occurrence.starts_at,
+                    ~sa.exists().where(Unit.id == Occurrence.unit_id, Unit.closed_at <= now),
                     ~known,
                 )
                 .order_by(Occurrence.starts_at, Occurrence.id)
@@ -115,6 +117,7 @@ def _take_up_again(database: Database, now: datetime, days: int) -> None:
             .join(Occurrence, Occurrence.id == DrillAsking.occurrence_id)
             .where(
                 DrillAsking.done_at.is_not(None),
+                ~sa.exists().where(Unit.id == Occurrence.unit_id, Unit.closed_at <= now),
                 Occurrence.starts_at > now + confirming_rules.TOO_CLOSE,
                 sa.or_(
                     sa.and_(Occurrence.state == OccurrenceState.PLANNED, named),
@@ -146,6 +149,10 @@ def _ask(session: Session, row: DrillAsking, now: datetime, days: int) -> None:
     programme = session.get_one(Programme, occurrence.programme_id)
     if programme.state is not ProgrammeState.ACTIVE and occurrence.state is OccurrenceState.PLANNED:
         session.delete(row)  # it is entered again when the programme goes on
+        return
+    unit = session.get(Unit, occurrence.unit_id) if occurrence.unit_id is not None else None
+    if unit is not None and unit.closed_at is not None and unit.closed_at <= now:
+        row.done_at, row.outcome = now, AskingOutcome.NOT_NEEDED
         return
     due_at = confirming_rules.ask_at(occurrence.starts_at, days)
     if due_at > now and occurrence.state is OccurrenceState.PLANNED:

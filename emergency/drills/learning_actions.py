@@ -21,7 +21,7 @@ from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.people.contacts import service as contacts
 from emergency.people.posts import service as posts
-from emergency.people.posts.models import Post, PostState
+from emergency.people.posts.models import Post, PostHolder, PostState
 from emergency.privacy import journal, vault
 from kernel.clock import BEIJING
 from kernel.db import now, touch
@@ -190,10 +190,19 @@ def _keep(session: Session, actor: Actor, upload: Upload) -> int:
 def verify_action(session: Session, *, actor: Actor, action_id: int) -> CorrectiveAction:
     """Somebody else looked and it is so. Who did it never verifies it."""
     action = _for_change(session, actor, action_id)
-    if action.done_by is not None and action.done_by == str(actor):
+    if action.done_by is not None and (action.done_by == str(actor) or _holds(session, actor, action.done_by)):
         raise Conflict(N_("Whoever did it does not verify it; ask a colleague."), code="same_person")
     return _move(session, actor, action, ActionState.VERIFIED,
                  values={"verified_at": now(session), "verified_by": str(actor)})  # fmt: skip
+
+
+def _holds(session: Session, actor: Actor, key: str) -> bool:
+    """Whether the account is a holder of the post of this key: `post:12` did it, and who holds post 12 is the same."""
+    kind, _colon, number = key.partition(":")
+    if kind != "post" or actor.kind != "account" or not number.isdecimal():
+        return False
+    held = sa.select(PostHolder.id).where(PostHolder.post_id == int(number), PostHolder.account_id == actor.id)
+    return session.scalar(held.limit(1)) is not None
 
 
 def reopen_action(session: Session, *, actor: Actor, action_id: int, reason: str, due_on: date | None = None

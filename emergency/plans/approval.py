@@ -8,14 +8,14 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from emergency.divisions.rules import DISTRICT, level
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
+from emergency.plans.checks import require_district
 from emergency.plans.models import Destination, FilingDestination, Plan, PlanKind, PlanLevel, PlanVersion
 from emergency.plans.queries import today
 from emergency.plans.review_models import ApprovalWay, Evidence, PlanApproval, PlanApprovalRule
 from kernel.db import now
-from kernel.errors import N_, Conflict, Forbidden, Invalid, NotFound
+from kernel.errors import N_, Conflict, Invalid, NotFound
 from kernel.ids import new_id
 from kernel.states import StateChange, note, timeline
 
@@ -141,8 +141,7 @@ def record(
 def _may_rule(actor: Actor, reason: str) -> str:
     """Rules hold for the whole district: its planner keeps them, and says why."""
     actor.require(Permission.PLANS_EDIT)
-    if not actor.is_system and (not actor.division_code or level(actor.division_code) > DISTRICT):
-        raise Forbidden(N_("The rules of plans are kept by the district."), code="out_of_scope")
+    require_district(actor)
     if not reason.strip():
         raise Invalid(
             N_("Say why, so that the decision can be understood later."), code="reason_required",

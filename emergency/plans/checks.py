@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from emergency.divisions.rules import DISTRICT, level
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.plans.dynamic_models import PlanCheck
 from emergency.plans.rules import Fault
 from emergency.privacy import journal
-from kernel.errors import N_, Invalid, NotFound
+from kernel.errors import N_, Forbidden, Invalid, NotFound
 
 DECIDED = journal.kind("plans.check_decided", "预案检查事项调整", "Check of plans decided", "check", "adopted", "days")
 _METHOD, _RESPONSE, _SAFETY = (
@@ -113,6 +114,17 @@ class Check:
         return MENDS[self.fault]
 
 
+def of_district(actor: Actor) -> bool:
+    """Whether the whole district is the actor's. Checks, rules and statutes hold for all its plans: others only read."""
+    return actor.is_system or (bool(actor.division_code) and level(actor.division_code) <= DISTRICT)
+
+
+def require_district(actor: Actor) -> None:
+    """403 for whoever does not speak for the whole district."""
+    if not of_district(actor):
+        raise Forbidden(N_("This holds for the whole district, and the district keeps it."), code="out_of_scope")
+
+
 def load(session: Session) -> int:
     """Enter the checks that are not there yet. Returns how many were new."""
     known = set(session.scalars(sa.select(PlanCheck.key)))
@@ -144,8 +156,10 @@ def checks(session: Session) -> dict[Fault, Check]:
 
 
 def decide(session: Session, *, actor: Actor, key: str, adopted: bool, days: int | None = None) -> PlanCheck:
-    """Make this check from now on, or no more. What the law orders is not ours to leave off (422 `ordered_by_law`)."""
+    """Make this check from now on, or no more. What the law orders is not ours to leave off (422 `ordered_by_law`),
+    and what the whole district looks for is not a township's to say (403)."""
     actor.require(Permission.PLANS_APPROVE)
+    require_district(actor)
     row = session.get(PlanCheck, key)
     if row is None:
         raise NotFound(N_("There is no such check."))

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from emergency.divisions.rules import in_scope
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
+from emergency.plans.checks import require_district
 from emergency.plans.dynamic_models import CitationScan, LegalChange, LegalText, PlanCitation
 from emergency.plans.models import Plan, PlanSection, PlanState, PlanVersion, VersionState
 from emergency.privacy import journal
@@ -175,6 +176,7 @@ def note_law(
 ) -> LegalText:
     """Enter a statute, or what became of it: every plan in force that names it and is older falls due."""
     actor.require(Permission.PLANS_EDIT)
+    require_district(actor)
     standard = _STANDARD.fullmatch(title.strip())
     name = f"{standard[1]} {standard[2]}" if standard else normal(title.strip().strip("《》"))
     if not name:

@@ -14,6 +14,7 @@ from emergency.plans import picking, service
 from emergency.plans.models import Hazard, Plan, PlanHazard, PlanVersion, VersionState
 from emergency.plans.queries import get_plan, in_force
 from emergency.plans.rules import IN_WORK
+from emergency.plans.vocabulary import PlanNote
 from kernel.db import touch
 from kernel.errors import N_, Conflict, Invalid
 from kernel.states import note
@@ -66,7 +67,7 @@ def change(session: Session, *, actor: Actor, plan_id: int, version: int, facts:
     session.add_all([PlanHazard(plan_id=plan.id, hazard=hazard) for hazard in dict.fromkeys(facts.hazards)])
     session.flush()
     if before != plan.title:
-        note(session, "plan", plan.id, plan.state.value, plan.state.value, actor=actor, reason=before, field="title")
+        note(session, "plan", plan.id, "", PlanNote.TITLE.value, actor=actor, reason=before, field="note")
     touch(session, "plan", plan.id)
     return plan
 

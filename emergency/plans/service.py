@@ -9,6 +9,7 @@ from datetime import date
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from emergency.divisions.rules import covers
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.plans import approval, citations, indexing, reviewing, rules
@@ -49,6 +50,7 @@ from emergency.plans.queries import (
     hazards,
     in_force,
     list_plans,
+    today,
     version_text,
     versions,
 )
@@ -56,10 +58,11 @@ from emergency.plans.remarks import Mends, Remark, register_remarks
 from emergency.plans.review_models import RoundOutcome
 from emergency.plans.signals import Signal, touches
 from emergency.plans.situation import Summary, summary
+from emergency.plans.vocabulary import PlanNote
 from kernel.db import now, touch
 from kernel.errors import N_, Conflict, Forbidden, Invalid
 from kernel.ids import new_id
-from kernel.states import transition
+from kernel.states import note, transition
 
 __all__ = [
     "ActionText", "Draft", "EvacuationText", "Kept", "LevelText", "Line", "Mends", "NewPlan", "RelianceText", "Remark", "SectionText", "Signal", "Summary", "Text",
@@ -111,7 +114,7 @@ def create(session: Session, *, actor: Actor, facts: NewPlan) -> Plan:
             fields={"parent_id": N_("Fill this in.")},
         )
     if facts.parent_id is not None:
-        _check_parent(session, facts.parent_id, facts.level)
+        _check_parent(session, facts.parent_id, facts.level, facts.division_code)
     plan = Plan(
         id=new_id(), kind=facts.kind, level=facts.level, title=facts.title.strip(),
         division_code=facts.division_code, unit_id=facts.unit_id, issuer=facts.issuer.strip(),
@@ -127,8 +130,9 @@ def create(session: Session, *, actor: Actor, facts: NewPlan) -> Plan:
     return plan
 
 
-def _check_parent(session: Session, parent_id: int, level: PlanLevel) -> None:
-    """A parent need not lie in the actor's scope: the city's plan stands above the district's."""
+def _check_parent(session: Session, parent_id: int, level: PlanLevel, place: str) -> None:
+    """A parent need not lie in the actor's scope, as the city's plan stands above the district's; but its place holds
+    the plan's own: a neighbour's plan binds nobody here."""
     parent = session.get(Plan, parent_id)
     if parent is None or parent.state not in rules.LIVING:
         raise Invalid(
@@ -142,14 +146,18 @@ def _check_parent(session: Session, parent_id: int, level: PlanLevel) -> None:
             code="bad_parent",
             fields={"parent_id": N_("A parent plan stands at the same level or above.")},
         )
+    if not covers(parent.division_code, place):
+        message = N_("A parent plan is one of the same place, or of a place above it.")
+        raise Invalid(message, code="bad_parent", fields={"parent_id": message})
 
 
 def set_parent(session: Session, *, actor: Actor, plan_id: int, parent_id: int | None) -> Plan:
     """Hang a plan under another one; never under itself or what stands below it (422 `parent_cycle`)."""
     actor.require(Permission.PLANS_EDIT)
     plan = get_plan(session, actor=actor, plan_id=plan_id)
+    actor.require_covers(plan.division_code)
     if parent_id is not None:
-        _check_parent(session, parent_id, plan.level)
+        _check_parent(session, parent_id, plan.level, plan.division_code)
         parent_of = {row.id: row.parent_id for row in session.execute(sa.select(Plan.id, Plan.parent_id))}
         if rules.makes_cycle(plan.id, parent_id, parent_of):
             raise Invalid(N_("A plan cannot stand under itself."), code="parent_cycle")
@@ -287,13 +295,16 @@ def evaluate(session: Session, *, actor: Actor, plan_id: int, evaluated_on: date
     """The text in force was evaluated and still fits; its next evaluation counts from this day."""
     actor.require(Permission.PLANS_EDIT)
     plan = get_plan(session, actor=actor, plan_id=plan_id)
+    actor.require_covers(plan.division_code)
     row = in_force(session, plan.id)
     if row is None or row.issued_on is None:
         raise Conflict(N_("There is no text in force that could be evaluated."), code="no_version")
-    if not row.issued_on <= evaluated_on <= now(session).date():
+    if not row.issued_on <= evaluated_on <= today(session):
         raise Invalid(N_("The day of evaluation lies between the issue and today."), code="bad_dates")
     row.evaluated_on = evaluated_on
     session.flush()
+    note(session, "plan", plan.id, "", PlanNote.EVALUATED.value, actor=actor, reason=evaluated_on.isoformat(),
+         field="note")  # fmt: skip
     touch(session, "plan", plan.id)
     return row
 
@@ -302,6 +313,7 @@ def repeal(session: Session, *, actor: Actor, plan_id: int, reason: str) -> Plan
     """The plan is no longer in force; the plans below it show a defect until they find another parent."""
     actor.require(Permission.PLANS_APPROVE)
     plan = get_plan(session, actor=actor, plan_id=plan_id)
+    actor.require_covers(plan.division_code)
     _need_reason(reason)
     transition(session, plan, PlanState.REPEALED, allowed=rules.PLAN_TRANSITIONS, actor=actor, reason=reason.strip())
     indexing.remove(session, plan.id)

@@ -50,6 +50,7 @@ from emergency.plans.models import (
     VersionState,
 )
 from emergency.plans.queries import evaluation_months, facts, readable, today
+from emergency.plans.vocabulary import PlanNote
 from kernel.errors import N_, DomainError, Invalid
 from kernel.states import timeline
 
@@ -68,7 +69,7 @@ BLUEPRINTS = (
 )
 Page = str | Response | tuple[str, int]
 VIEW, EDIT, APPROVE = Permission.PLANS_VIEW, Permission.PLANS_EDIT, Permission.PLANS_APPROVE
-STATES = {"state": VersionState, "plan": PlanState, "filing": FilingState}
+STATES = {"state": VersionState, "plan": PlanState, "filing": FilingState, "note": PlanNote}
 
 
 def _enum(members: Any, name: str) -> Any:

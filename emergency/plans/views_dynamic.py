@@ -310,7 +310,10 @@ def laws() -> Page:
         form.title.data = request.args["title"]
         form.change.data = LegalChange.NONE
     body = render_template(
-        "plans/laws.html", lines=citations.statutes(session(), actor=actor), form=form, may_edit=actor.can(EDIT)
+        "plans/laws.html",
+        lines=citations.statutes(session(), actor=actor),
+        form=form,
+        may_edit=actor.can(EDIT) and checks.of_district(actor),
     )
     return body, status
 
@@ -332,7 +335,7 @@ def decided() -> Page:
     evidence = {"seen": _("text read"), "seen2": _("secondary copy"), "mem": _("from memory, not verified")}
     return render_template(
         "plans/checks.html", lines=list(checks.checks(session()).values()), bindings=bindings, evidence=evidence,
-        may_decide=actor.can(APPROVE),
+        may_decide=actor.can(APPROVE) and checks.of_district(actor),
     )  # fmt: skip
 
 

@@ -58,6 +58,13 @@ class PlanState(LabelledEnum):
     REPEALED = "repealed", "已废止", "Repealed", "absent"
 
 
+class PlanNote(LabelledEnum):
+    """What else the timeline of a plan tells."""
+
+    TITLE = "title", "更名，原名", "Renamed; it was called"
+    EVALUATED = "evaluated", "评估后仍适用", "Evaluated, and it still fits", "done"
+
+
 class VersionState(LabelledEnum):
     """How far one version has come."""
 

@@ -141,8 +141,10 @@ def _check(session: Session, facts: RecordFacts) -> None:
         fields["ended_at"] = N_("It ended before it began.")
     elif facts.ended_at > now(session):
         fields["ended_at"] = N_("This lies in the future.")
-    if facts.attendance < 0 or (facts.expected is not None and facts.expected < 0):
-        fields["attendance"] = N_("This is not a whole number.")
+    if facts.attendance < 1:
+        fields["attendance"] = N_("Nobody took part: then it was not held, and serves no rule.")
+    if facts.expected is not None and facts.expected < 0:
+        fields["expected"] = N_("This is not a whole number.")
     if facts.evacuation_seconds is not None and facts.evacuation_seconds <= 0:
         fields["evacuation_seconds"] = N_("This is not a whole number.")
     if fields:
@@ -227,6 +229,7 @@ def correct(
     _write(session, row, whole)
     row.version += 1
     session.flush()
+    learning.corrected(session, occurrence)
     _told(session, occurrence)
     return row
 

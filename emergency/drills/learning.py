@@ -22,7 +22,7 @@ from emergency.drills.learning_findings import (
     edit_finding,
     reopen_finding,
 )
-from emergency.drills.learning_models import Evaluation, ObjectiveRating, Rating, SheetState
+from emergency.drills.learning_models import DrillReport, Evaluation, ObjectiveRating, Rating, SheetState
 from emergency.drills.learning_objectives import (
     ObjectiveText,
     add_objective,
@@ -54,6 +54,11 @@ def recorded(session: Session, occurrence: Occurrence, record: Record) -> None:
     """The drill has its record: its objectives stand, and what a rule wants reported gets its date."""
     take_over(session, occurrence)
     learning_reports.make_reports(session, occurrence, record)
+
+
+def corrected(session: Session, occurrence: Occurrence) -> None:
+    """The record was corrected: what is still to be reported is due by the day that it says now."""
+    learning_reports.redate(session, DrillReport.occurrence_id == occurrence.id)
 
 
 def evaluate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,23 +20,22 @@ from emergency.http.paging import PAGE_SIZE, Page, paginate
 from emergency.http.permissions import Permission
 from emergency.privacy import journal
 from kernel.clock import BEIJING
-from kernel.db import now, touch
+from kernel.db import Database, now, touch
 from kernel.errors import N_, Conflict, Invalid, NotFound
 from kernel.ids import new_id
 from scheduler.workdays import WorkCalendar
 
 SUBJECT = DrillReport.__tablename__
 FILED = journal.kind("drill.report_filed", "报送演练情况", "Drill report filed", "to", "filed_on", "reference")
+AT_ONCE = 200
 STANDINGS = ("late", "due", "filed")
 
 
 def make_reports(session: Session, occurrence: Occurrence, record: Record) -> list[DrillReport]:
     """One row for each adopted rule with a receiver that this drill serves. Called when the record is written."""
-    config: Config = session.info["config"]
     wanted = _rules(session, occurrence)
     known = set(session.scalars(sa.select(DrillReport.rule_id).where(DrillReport.occurrence_id == occurrence.id)))
-    day = record.ended_at.astimezone(BEIJING).date()
-    due_on, provisional = workdays_after(WorkCalendar.load(session), day, config.drills.report_working_days)
+    due_on, provisional = _due(session, WorkCalendar.load(session), record.ended_at)
     made = [
         DrillReport(
             id=new_id(), occurrence_id=occurrence.id, rule_id=rule.id, to_whom=(rule.report_to or "")[:60],
@@ -50,6 +49,54 @@ def make_reports(session: Session, occurrence: Occurrence, record: Record) -> li
     for report in made:
         touch(session, SUBJECT, report.id)
     return made
+
+
+def _due(session: Session, calendar: WorkCalendar, ended_at: datetime) -> tuple[date, bool]:
+    config: Config = session.info["config"]
+    return workdays_after(calendar, ended_at.astimezone(BEIJING).date(), config.drills.report_working_days)
+
+
+def redate(session: Session, which: sa.ColumnElement[bool]) -> int:
+    """Count the dates of reports not filed yet again: the record was corrected, or the year's holidays announced."""
+    calendar, changed = WorkCalendar.load(session), 0
+    rows = session.execute(
+        sa.select(DrillReport, Record.ended_at)
+        .join(Record, Record.occurrence_id == DrillReport.occurrence_id)
+        .where(DrillReport.filed_on.is_(None), which)
+        .order_by(DrillReport.id)
+        .limit(AT_ONCE)
+    ).all()
+    for report, ended_at in rows:
+        fresh = _due(session, calendar, ended_at)
+        if fresh != (report.due_on, report.provisional):
+            report.due_on, report.provisional = fresh
+            report.version += 1
+            touch(session, SUBJECT, report.id)
+            changed += 1
+    session.flush()
+    return changed
+
+
+def settle(database: Database) -> int:
+    """Reports whose date rested on holidays that nobody had announced: where they are announced now, it rests no more."""
+    with database.read() as session:
+        calendar = WorkCalendar.load(session)
+        waiting = session.scalars(
+            sa.select(DrillReport.id)
+            .where(DrillReport.provisional, DrillReport.filed_on.is_(None), _announced(calendar))
+            .order_by(DrillReport.id)
+            .limit(AT_ONCE)
+        ).all()
+    if not waiting:
+        return 0
+    with database.write() as session:
+        return redate(session, DrillReport.id.in_(waiting))
+
+
+def _announced(calendar: WorkCalendar) -> sa.ColumnElement[bool]:
+    """SQL: due in a year whose holidays are known, so that nothing is read for the others every few minutes."""
+    spans = [DrillReport.due_on.between(date(year, 1, 1), date(year, 12, 31)) for year in calendar.years]
+    return sa.or_(sa.false(), *spans)
 
 
 def _rules(session: Session, occurrence: Occurrence) -> list[DrillRule]:
@@ -165,7 +212,8 @@ def file_report(
     if filed_on > today:
         raise Invalid(N_("This lies in the future."), code="in_the_future",
                       fields={"filed_on": N_("This lies in the future.")})  # fmt: skip
-    if filed_on < occurrence.starts_at.astimezone(BEIJING).date():
+    held = session.scalar(sa.select(Record.started_at).where(Record.occurrence_id == occurrence.id))
+    if filed_on < min(held or occurrence.starts_at, occurrence.starts_at).astimezone(BEIJING).date():
         raise Invalid(N_("That is before the drill."), code="bad_day",
                       fields={"filed_on": N_("That is before the drill.")})  # fmt: skip
     report.filed_on, report.filed_at, report.filed_by = filed_on, now(session), str(actor)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from emergency.drills import rules
+from emergency.drills import learning_reports, rules
 from emergency.drills.materialising import Calendars, materialise
 from emergency.drills.models import Occurrence, OccurrenceState, Programme, ProgrammeState
 from emergency.drills.moving import change_states
@@ -43,7 +43,7 @@ def recompute_dates(database: Database, now: datetime) -> int:
     def again(session: Session, programmes: list[Programme], calendars: Calendars) -> int:
         return recompute(session, programmes, calendars, actor=ACTOR)
 
-    return _in_pieces(database, Programme.calendar_seen != digest, again)
+    return _in_pieces(database, Programme.calendar_seen != digest, again) + learning_reports.settle(database)
 
 
 def _in_pieces(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from kernel.db import dialect_name
+from kernel.db import Database, dialect_name
 
 RECLAIM_AFTER = timedelta(minutes=5)
 """A claim whose work was not recorded for so long belonged to a process that died."""
@@ -39,3 +40,18 @@ def claim_due(
     won = session.execute(sa.update(table).where(c.id.in_(due), claimable).values(claimed_at=now).returning(c.id))
     mine = set(won.scalars())
     return [row for row in due if row in mine]
+
+
+def do_due(
+    database: Database, table: Any, now: datetime, piece: int, work: Callable[[Session, list[int]], None]
+) -> int:
+    """Do all that is due, `piece` rows a transaction: claimed, done and committed together. Returns how many."""
+    handled = 0
+    while True:
+        with database.write() as session:
+            ids = claim_due(session, table, now, piece)
+            if ids:
+                work(session, ids)
+        handled += len(ids)
+        if len(ids) < piece:
+            return handled

@@ -22,7 +22,7 @@ from kernel.errors import DomainError
 from kernel.logs import kv
 from kernel.states import transition
 from notify.models import Kind
-from scheduler.due import claim_due
+from scheduler.due import do_due
 
 log = logging.getLogger(__name__)
 PIECE = 20
@@ -43,15 +43,7 @@ class _Facts:
 
 def escalate(database: Database, now: datetime) -> int:
     """Do every step that is due and not done; each in exactly one process. Returns how many."""
-    handled = 0
-    while True:
-        with database.write() as session:
-            ids = claim_due(session, QuestionStep.__table__, now, PIECE)
-            if ids:
-                _do(session, ids, now)
-        handled += len(ids)
-        if len(ids) < PIECE:
-            return handled
+    return do_due(database, QuestionStep.__table__, now, PIECE, lambda session, ids: _do(session, ids, now))
 
 
 def _do(session: Session, ids: Sequence[int], now: datetime) -> None:

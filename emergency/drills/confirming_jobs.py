@@ -30,7 +30,7 @@ from kernel.errors import DomainError
 from kernel.ids import new_id
 from kernel.logs import kv
 from notify.models import Delivery, DeliveryState
-from scheduler.due import claim_due
+from scheduler.due import do_due
 from scheduler.ticker import Job
 
 log = logging.getLogger(__name__)
@@ -57,15 +57,12 @@ def ask_by_itself(database: Database, now: datetime) -> int:
         return 0
     _enter(database, now, days)
     _take_up_again(database, now, days)
-    handled = 0
-    while True:
-        with database.write() as session:
-            ids = claim_due(session, DrillAsking.__table__, now, PIECE)
-            for row in session.scalars(sa.select(DrillAsking).where(DrillAsking.id.in_(ids))).all():
-                _ask(session, row, now, days)
-        handled += len(ids)
-        if len(ids) < PIECE:
-            return handled
+
+    def ask(session: Session, ids: list[int]) -> None:
+        for row in session.scalars(sa.select(DrillAsking).where(DrillAsking.id.in_(ids))).all():
+            _ask(session, row, now, days)
+
+    return do_due(database, DrillAsking.__table__, now, PIECE, ask)
 
 
 def _enter(database: Database, now: datetime, days: int) -> None:
@@ -183,15 +180,7 @@ def _ask(session: Session, row: DrillAsking, now: datetime, days: int) -> None:
 
 def send_notices(database: Database, now: datetime) -> int:
     """Tell what is due to be told: each post once, one message a number. What is too late is recorded as missed."""
-    handled = 0
-    while True:
-        with database.write() as session:
-            ids = claim_due(session, DrillNotice.__table__, now, NOTICES)
-            if ids:
-                _tell(session, ids, now)
-        handled += len(ids)
-        if len(ids) < NOTICES:
-            return handled
+    return do_due(database, DrillNotice.__table__, now, NOTICES, lambda session, ids: _tell(session, ids, now))
 
 
 def _tell(session: Session, ids: Sequence[int], now: datetime) -> None:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from emergency.divisions.rules import in_scope
+from emergency.drills import day_msel
 from emergency.drills.compliance import today_of
 from emergency.drills.inspection_models import Inspected, Inspection
 from emergency.drills.models import Occurrence, OccurrenceState
@@ -47,17 +48,6 @@ class Shown:
         return row.due_on is not None and row.corrected_on is None and row.due_on < today
 
 
-def get_drill(session: Session, *, actor: Actor, occurrence_id: int) -> Occurrence:
-    """The drill, in the actor's area."""
-    actor.require(Permission.DRILLS_VIEW)
-    found = session.scalar(
-        sa.select(Occurrence).where(Occurrence.id == occurrence_id, in_scope(Occurrence.division_code, actor))
-    )
-    if found is None:
-        raise NotFound(N_("There is no such drill in your area."))
-    return found
-
-
 def get_inspection(session: Session, *, actor: Actor, inspection_id: int) -> Inspection:
     """One spot check, in the actor's area."""
     actor.require(Permission.DRILLS_VIEW)
@@ -81,7 +71,7 @@ def inspect(
 ) -> Inspection:
     """Note a spot check of a drill that was held or should have been; an order needs its words and its day."""
     actor.require(Permission.DRILLS_EDIT)
-    drill = get_drill(session, actor=actor, occurrence_id=occurrence_id)
+    drill = day_msel.occurrence_of(session, actor=actor, occurrence_id=occurrence_id)
     if drill.state not in CHECKED:
         raise Conflict(N_("Only a drill whose day is over can be checked."), code="wrong_state")
     fields: dict[str, str] = {}

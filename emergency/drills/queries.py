@@ -13,8 +13,8 @@ from dateutil.relativedelta import relativedelta
 from sqlalchemy.orm import Session
 
 from emergency.divisions.models import Division, Unit
-from emergency.divisions.rules import in_scope
-from emergency.drills import rules
+from emergency.divisions.rules import in_scope, within
+from emergency.drills import day_msel, rules
 from emergency.drills.learning_models import CorrectiveAction, Evaluation, Finding, ObjectiveRating, SheetState
 from emergency.drills.models import (
     Answered,
@@ -30,7 +30,6 @@ from emergency.http.paging import PAGE_SIZE, Page, paginate
 from emergency.http.permissions import Permission
 from kernel.clock import BEIJING
 from kernel.db import now
-from kernel.errors import N_, NotFound
 
 
 @dataclass
@@ -133,28 +132,43 @@ def list_occurrences(
 MONTH_LIMIT = 600
 
 
-def month(session: Session, *, actor: Actor, first: date) -> dict[date, list[Row]]:
-    """Every drill of one calendar month by its day in Beijing."""
+@dataclass(frozen=True)
+class Month:
+    """The drills of one month by their day in Beijing; of more than can be shown the first, and how many there are."""
+
+    days: Mapping[date, list[Row]]
+    total: int
+
+    @property
+    def shown(self) -> int:
+        """How many are here."""
+        return sum(map(len, self.days.values()))
+
+
+def month(
+    session: Session, *, actor: Actor, first: date, town: str | None = None, kind: DrillKind | None = None
+) -> Month:
+    """Drills of one calendar month, of a township or a kind where one is named; 600 at most."""
     actor.require(Permission.DRILLS_VIEW)
     start = datetime.combine(first.replace(day=1), time(0), BEIJING)
     end = start + relativedelta(months=1)
-    found = list(
-        session.scalars(
-            sa.select(Occurrence)
-            .where(
-                in_scope(Occurrence.division_code, actor),
-                Occurrence.starts_at >= start,
-                Occurrence.starts_at < end,
-                Occurrence.state != OccurrenceState.CANCELLED,
-            )
-            .order_by(Occurrence.starts_at, Occurrence.id)
-            .limit(MONTH_LIMIT)
-        )
-    )
+    wanted = [
+        in_scope(Occurrence.division_code, actor), Occurrence.starts_at >= start, Occurrence.starts_at < end,
+        Occurrence.state != OccurrenceState.CANCELLED,
+    ]  # fmt: skip
+    if town is not None:
+        wanted.append(within(Occurrence.division_code, town))
+    if kind is not None:
+        wanted.append(Occurrence.kind == kind)
+    ordered = sa.select(Occurrence).where(*wanted).order_by(Occurrence.starts_at, Occurrence.id)
+    found = list(session.scalars(ordered.limit(MONTH_LIMIT)))
+    total = len(found)
+    if total == MONTH_LIMIT:
+        total = session.scalar(sa.select(sa.func.count()).select_from(Occurrence).where(*wanted)) or total
     days: dict[date, list[Row]] = defaultdict(list)
     for row in _rows(session, found):
         days[row.occurrence.starts_at.astimezone(BEIJING).date()].append(row)
-    return days
+    return Month(days, total)
 
 
 @dataclass(frozen=True)
@@ -192,12 +206,7 @@ class Whole:
 
 def get(session: Session, *, actor: Actor, occurrence_id: int) -> Whole:
     """One occurrence in the actor's scope, with invitations, record, evaluations and findings."""
-    actor.require(Permission.DRILLS_VIEW)
-    occurrence = session.scalar(
-        sa.select(Occurrence).where(Occurrence.id == occurrence_id, in_scope(Occurrence.division_code, actor))
-    )
-    if occurrence is None:
-        raise NotFound(N_("There is no such drill in your area."))
+    occurrence = day_msel.occurrence_of(session, actor=actor, occurrence_id=occurrence_id)
     whole = Whole(_rows(session, [occurrence])[0], session.get_one(Programme, occurrence.programme_id))
 
     def about(model: Any) -> list[Any]:

@@ -8,7 +8,7 @@ import flask
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from emergency.drills import inspecting
+from emergency.drills import day_msel, inspecting
 from emergency.drills.compliance import today_of
 from emergency.drills.forms_rules import CorrectionForm, InspectionForm
 from emergency.http.forms import flash_done
@@ -33,7 +33,7 @@ def index() -> Page:
 
 def _one(occurrence_id: int, form: Any = None, status: int = 200) -> Page:
     work, actor = session(), current_actor()
-    drill = inspecting.get_drill(work, actor=actor, occurrence_id=occurrence_id)
+    drill = day_msel.occurrence_of(work, actor=actor, occurrence_id=occurrence_id)
     page = inspecting.inspections(work, actor=actor, occurrence_id=occurrence_id)
     made = form or InspectionForm(formdata=None, data={"inspected_on": today_of(work)})
     body = render_template(
@@ -55,7 +55,7 @@ def of_drill(occurrence_id: int) -> Page:
 def note(occurrence_id: int) -> Page:
     """Note one."""
     work, actor = session(), current_actor()
-    inspecting.get_drill(work, actor=actor, occurrence_id=occurrence_id)
+    day_msel.occurrence_of(work, actor=actor, occurrence_id=occurrence_id)
     form = InspectionForm()
     if form.validate():
         try:

@@ -181,6 +181,13 @@ def running(session: Session, actor: Actor, *, limit: int = 8) -> list[Standing]
     return standings(session, rows[:limit])
 
 
+def acted_on(session: Session, plan_id: int) -> bool:
+    """Whether a response runs by this plan, or waits for its decision."""
+    open_states = (ActivationState.PROPOSED, ActivationState.RUNNING)
+    found = sa.select(Activation.id).where(Activation.plan_id == plan_id, Activation.state.in_(open_states)).limit(1)
+    return session.scalar(found) is not None
+
+
 def real_responses(session: Session) -> list[Activation]:
     """Every real response that runs, whoever asks: a drill gives way to it."""
     return list(

@@ -13,6 +13,7 @@ from emergency.plans import (
     api_finding,
     api_import,
     api_keeping,
+    api_life,
     api_paper,
     api_versions,
     rules,
@@ -40,6 +41,7 @@ BLUEPRINTS = (
     api_acting.blueprint,
     api_versions.blueprint,
     api_keeping.blueprint,
+    api_life.blueprint,
     api_import.blueprint,
 )
 

@@ -18,6 +18,7 @@ from emergency.divisions.rules import VILLAGE, place_name, within
 from emergency.http.actor import Actor
 from emergency.people.posts import service as posts
 from emergency.people.posts.models import Duty
+from emergency.people.residents.models import Resident
 from emergency.plans import acting_seed, checks, citations, exposures, lawbook, publication, rules, service
 from emergency.plans import demo_texts as texts
 from emergency.plans.coverage import LISTED_KINDS
@@ -220,12 +221,13 @@ def _evacuation(session: Session, code: str, town: str) -> list[EvacuationText]:
         for post in posts.find_posts(session, [code], duties=[Duty.FLOOD_CHIEF])
         if post.unit_id is None
     }
+    registered = _registered(session, code)
     # The lessons of 2025 in the demo: one care home and a few villages that every list forgot.
     left_out = {WANGKOU: 1, ZIYA: 2, TUANBO: 1}.get(code, 0)
     forgotten = f"{town}敬老院" if code == WANGKOU else ""
     rows = [
         EvacuationText(
-            f"{town}中心小学安置点", subject_code=v.code, people=v.population or 0, route="村主路—镇主干道",
+            f"{town}中心小学安置点", subject_code=v.code, people=v.population or registered.get(v.code, 0), route="村主路—镇主干道",
             means="大客车与自行转移", post_id=leaders.get(v.code), grade=ResponseGrade.II, within_hours=12,
         )
         for v in villages[: len(villages) - left_out]
@@ -274,6 +276,16 @@ def _township(database: Database, now: date, code: str, name: str, number: int, 
             ))  # fmt: skip
 
 
+def _registered(session: Session, code: str) -> dict[str, int]:
+    """How many residents the register has, by village."""
+    rows = session.execute(
+        sa.select(Resident.division_code, sa.func.count())
+        .where(within(Resident.division_code, code))
+        .group_by(Resident.division_code)
+    )
+    return dict(rows.tuples().all())
+
+
 def _villages(database: Database, now: date) -> None:
     with database.read() as session:
         above = {
@@ -284,6 +296,7 @@ def _villages(database: Database, now: date) -> None:
             )
         }  # fmt: skip
         villages = {code: divisions.villages(session, code) for code in above}
+        registered = {village: n for code in above for village, n in _registered(session, code).items()}
         towns = divisions.names(session, above)
     for code, count in ((TAITOU, 12), (DULIU, 4), (WANGKOU, 3)):
         for number, place in enumerate(villages.get(code, [])[:count]):
@@ -294,7 +307,7 @@ def _villages(database: Database, now: date) -> None:
                     now - timedelta(days=180 + 9 * number), above[code], filed=None if number == 2 else 8,
                 ), [EvacuationText(
                     f"{towns[code]}中心小学安置点" if (code, number) != (DULIU, 1) else "独流镇文化站",
-                    subject_code=place.code, people=place.population or 0, route="村主路",
+                    subject_code=place.code, people=place.population or registered.get(place.code, 0), route="村主路",
                     means="步行与大客车", grade=ResponseGrade.II, within_hours=6,
                 )])  # fmt: skip
 

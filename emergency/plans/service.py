@@ -14,7 +14,7 @@ from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.plans import approval, citations, indexing, reviewing, rules
 from emergency.plans.acting import link_drill
-from emergency.plans.activation_queries import real_responses
+from emergency.plans.activation_queries import acted_on, real_responses
 from emergency.plans.checks import checks
 from emergency.plans.coverage import count_gaps, living
 from emergency.plans.drafting import (
@@ -310,11 +310,16 @@ def evaluate(session: Session, *, actor: Actor, plan_id: int, evaluated_on: date
 
 
 def repeal(session: Session, *, actor: Actor, plan_id: int, reason: str) -> Plan:
-    """The plan is no longer in force; the plans below it show a defect until they find another parent."""
+    """The plan is no longer in force; the plans below it show a defect until they find another parent.
+
+    Raises 409 `response_open` while a response runs by it or waits for its decision.
+    """
     actor.require(Permission.PLANS_APPROVE)
     plan = get_plan(session, actor=actor, plan_id=plan_id)
     actor.require_covers(plan.division_code)
     _need_reason(reason)
+    if acted_on(session, plan.id):
+        raise Conflict(N_("A response runs by this plan. End it first; nothing was changed."), code="response_open")
     transition(session, plan, PlanState.REPEALED, allowed=rules.PLAN_TRANSITIONS, actor=actor, reason=reason.strip())
     indexing.remove(session, plan.id)
     touch(session, "plan", plan.id)

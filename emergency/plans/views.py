@@ -49,6 +49,7 @@ from emergency.plans.models import (
     PlanVersion,
     VersionState,
 )
+from emergency.plans.paper.filing_papers import named_bodies
 from emergency.plans.queries import evaluation_months, facts, readable, today
 from emergency.plans.vocabulary import PlanNote
 from kernel.errors import N_, DomainError, Invalid
@@ -177,8 +178,8 @@ def show(plan_id: int) -> Page:
         below=service.children(work, actor=actor, plan_id=plan.id), states=STATES,
         hazards=service.hazards(work, [plan.id]).get(plan.id, []),
         place=divisions.names(work, [plan.division_code]).get(plan.division_code, ""),
-        above=_above(plan.parent_id), destinations=service.destinations(work, plan.kind),
-        may_edit=actor.can(EDIT) and actor.covers(plan.division_code), may_approve=actor.can(APPROVE),
+        above=_above(plan.parent_id), destinations=service.destinations(work, plan.kind), bodies=named_bodies(work, plan),
+        may_edit=actor.can(EDIT) and actor.covers(plan.division_code), may_approve=actor.can(APPROVE) and actor.covers(plan.division_code), living=plan.state in rules.LIVING,
         in_work=next((row for row in rows if row.state in rules.IN_WORK), None), day_form=DayForm(formdata=None),
         months=rules.shorter(evaluation_months(work).get(plan.kind), plan.evaluate_months),
     )  # fmt: skip
@@ -321,6 +322,26 @@ def issue(version_id: int) -> Page:
         ),
         _("Issued. The filing falls due now."),
     )
+
+
+@blueprint.post("/<int:plan_id>/repeal")
+@requires(APPROVE)
+def repeal(plan_id: int) -> Page:
+    """No longer in force, and why."""
+    service.repeal(session(), actor=current_actor(), plan_id=plan_id, reason=request.form.get("reason", ""))
+    flask.flash(_("Repealed. The plans below it are due to follow another one."), "done")
+    return redirect(url_for("plans.show", plan_id=plan_id), 303)
+
+
+@blueprint.post("/versions/<int:version_id>/sent-back")
+@requires(EDIT)
+def sent_back(version_id: int) -> Page:
+    """The filing office sent the papers back, and said what was missing."""
+    work, actor = session(), current_actor()
+    service.sent_back(work, actor=actor, version_id=version_id, reason=request.form.get("reason", ""))
+    flask.flash(_("Noted."), "done")
+    _row, plan = service.get_version(work, actor=actor, version_id=version_id)
+    return redirect(url_for("plans.show", plan_id=plan.id), 303)
 
 
 @blueprint.post("/versions/<int:version_id>/<any(file,receipt):what>")

@@ -112,7 +112,7 @@ def letters(session: Session, rows: Sequence[Filed]) -> list[Letter]:
         if row.plan.kind not in known:
             known[row.plan.kind] = destinations(session, row.plan.kind)
         by_way: dict[Destination, list[str]] = defaultdict(list)
-        named = _governments(session, row.plan)
+        named = named_bodies(session, row.plan)
         for destination in known[row.plan.kind]:
             by_way[destination.way].append(named.get(destination.body, destination.body))
         to = by_way[Destination.FILE] or by_way[Destination.DELIVER] or by_way[Destination.COPY]
@@ -122,16 +122,22 @@ def letters(session: Session, rows: Sequence[Filed]) -> list[Letter]:
     return [Letter(*key, tuple(found)) for key, found in grouped.items()]
 
 
-def _governments(session: Session, plan: Plan) -> dict[str, str]:
-    """The governments that the table of destinations means, by name; a department keeps the table's words."""
-    chain = divisions.path(session, plan.division_code)
-    bodies = [_government(division.name) for division in chain if division.name != "市辖区"]
+def named_bodies(session: Session, plan: Plan) -> dict[str, str]:
+    """The governments and emergency departments that the table of destinations means, by name; other departments
+    keep the table's words."""
+    chain = [division.name for division in divisions.path(session, plan.division_code) if division.name != "市辖区"]
     found: dict[str, str] = {}
-    if bodies and bodies[-1]:
-        found["本级人民政府"] = bodies[-1]
-    if len(bodies) > 1 and bodies[-2]:
-        found["上一级人民政府"] = found["所在乡镇人民政府（街道办事处）"] = bodies[-2]
-    return found
+    if chain:
+        found |= {"本级人民政府": _government(chain[-1]), "本级应急管理部门": _department(chain[-1])}
+    if len(chain) > 1:
+        found |= {"上一级人民政府": _government(chain[-2]), "上一级应急管理部门": _department(chain[-2])}
+        found["所在乡镇人民政府（街道办事处）"] = _government(chain[-2])
+    return {words: name for words, name in found.items() if name}
+
+
+def _department(name: str) -> str:
+    """A district's or a municipality's; a township has none."""
+    return f"{name}应急管理局" if name.endswith(("市", "区", "县")) and "开发区" not in name else ""
 
 
 def _government(name: str) -> str:

@@ -197,7 +197,7 @@ def evacuation_rows(held: Whole) -> Iterator[tuple[str, ...]]:
     """The evacuation list, as its table is printed."""
     for number, row in enumerate(held.text.parts.evacuation, start=1):
         yield (
-            str(number), place_of(held.text, row), str(row.people), row.destination, row.route, row.means,
+            str(number), place_of(held.text, row), str(row.people or ""), row.destination, row.route, row.means,
             who(row, held.posts), row.grade.zh.removesuffix("响应") if row.grade else "",
             f"{row.within_hours}小时内" if row.within_hours else "",
         )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -45,6 +44,7 @@ from notify.models import Broadcast, Delivery, DeliveryState, Kind
 from scheduler.recurrence import Freq, Recurrence
 from tests.drills.conftest import World
 from tests.plans.support import DULIU, person
+from tests.together import at_once
 
 Plan = Callable[..., Programme]
 LATER = datetime(2026, 12, 2, 14, tzinfo=BEIJING)
@@ -205,23 +205,6 @@ def test_two_tickers_ask_and_tell_everybody_once(world: World, plan: Plan, clock
     at_once(lambda: confirming_jobs.send_notices(world.database, clock.now()))
     assert messages(world, "演练取消") == 14
     assert {n.outcome for n in notices(world, NoticeKind.CANCELLED)} == {NoticeOutcome.SENT}
-
-
-def at_once(work: Callable[[], object]) -> None:
-    faults: list[BaseException] = []
-
-    def guarded() -> None:
-        try:
-            work()
-        except BaseException as error:
-            faults.append(error)
-
-    threads = [threading.Thread(target=guarded) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert faults == []
 
 
 # ---- reminders ----

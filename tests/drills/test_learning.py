@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -52,6 +51,7 @@ from scheduler.recurrence import Freq, Recurrence
 from tests.drills.conftest import World
 from tests.drills.test_service import hold, occurrences
 from tests.plans.support import TAITOU, person
+from tests.together import at_once
 
 Plan = Callable[..., Programme]
 OTHER, STRANGER = person(Role.PLANNER, id=7), person(Role.PLANNER, division="120118103000", id=9)
@@ -252,23 +252,6 @@ def test_after_three_days_of_downtime_one_message_stands_for_all_that_passed(
                              NudgeKind.SUPERIOR: NudgeOutcome.SENT}  # fmt: skip
     clock.advance(-timedelta(days=3))
     assert learning_nudges.escalate(world.database, clock.now()) == 0
-
-
-def at_once(work: Callable[[], object]) -> None:
-    faults: list[BaseException] = []
-
-    def guarded() -> None:
-        try:
-            work()
-        except BaseException as error:
-            faults.append(error)
-
-    threads = [threading.Thread(target=guarded) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert faults == []
 
 
 def test_what_the_post_answers_lands_and_finishes_nothing_and_a_new_date_brings_new_steps(

@@ -118,7 +118,7 @@ class DayRecordForm(Form):
     content = LongText(_l("What was rehearsed"), [optional(), length(most=2000)])
     departments = LongText(_l("Departments and units that took part"), [optional(), length(most=1000)])
     people = LongText(_l("People who took part, in words"), [optional(), length(most=2000)])
-    attendance = Number(_l("People who took part"), [required(), between(0, 1_000_000)])
+    attendance = Number(_l("People who took part"), [required(), between(1, 1_000_000)])
     expected = Number(_l("People expected"), [optional(), between(0, 1_000_000)])
     evacuation_seconds = Number(_l("Seconds until everybody was out"), [optional(), between(1, 86_400)])
     notes = LongText(_l("Notes"), [optional(), length(most=4000)])

@@ -40,7 +40,7 @@ class ActionForm(Form):
     owner_words = Text(_l("Or who does it, in words"), [optional(), length(most=100)])
     starts_on = Day(_l("Begins"), [optional()])
     preset = SelectField(_l("Due by"))
-    due_on = Day(_l("Another date"), [optional()])
+    due_on = Day(_l("Or by this date"), [optional()])
 
 
 class ProofForm(Form):

@@ -228,6 +228,8 @@ def _record(occurrence_id: int, form: DayRecordForm | None = None, status: int =
         for field in form:
             if hasattr(facts, field.name):
                 field.data = getattr(facts, field.name)
+        if not facts.attendance:
+            form.attendance.data = None  # nobody was counted: a number that somebody only agreed to proves nothing
     keys = {old.row.replaced_by for old in before} | ({standing.recorded_by} if standing is not None else set())
     recordable = (
         standing is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -57,6 +58,7 @@ def test_the_page_counts_the_answers(world: World, plan: Plan, app: flask.Flask)
     page = client.get(url).text
     assert "能参加 1，不能参加 0，建议改期 0，未答复 1" in page and "登记答复" in page
     assert "已问 2 个，1 个未答复" in client.get("/drills").text
+    assert "还没有发出告知。" in page and "已错过征询" not in page
 
 
 def test_a_record_is_written_by_the_form_and_a_wrong_one_keeps_what_was_typed(
@@ -70,6 +72,10 @@ def test_a_record_is_written_by_the_form_and_a_wrong_one_keeps_what_was_typed(
     typed = {"started_at": "2026-11-30T09:00", "ended_at": "2026-11-30T08:00", "attendance": "41"}
     wrong = client.post(url, data=typed)
     assert wrong.status_code == 422 and 'value="41"' in wrong.text
+    empty = client.get(f"/drills/{occurrence.id}/day/record").text
+    assert re.search(r'name="attendance"[^>]*value=""', empty), "nobody was counted, so no number is offered"
+    nobody = client.post(url, data=typed | {"ended_at": "2026-11-30T10:00", "attendance": "0"})
+    assert nobody.status_code == 422 and client.get(f"/api/v1/drills/{occurrence.id}").json["record"] is None
     assert client.post(url, data=typed | {"ended_at": "2026-11-30T10:00"}).status_code == 303
     record = client.get(f"/api/v1/drills/{occurrence.id}").json["record"]
     assert record["attendance"] == 41 and record["started_at"] == "2026-11-30T01:00:00+00:00"

@@ -54,6 +54,8 @@ def programme_in_scope(session: Session, *, actor: Actor, programme_id: int) -> 
 
 def _aims(session: Session, condition: sa.ColumnElement[bool]) -> list[Aim]:
     objectives = session.scalars(sa.select(Objective).where(condition).order_by(Objective.position).limit(MOST)).all()
+    if not objectives:
+        return []
     tasks: dict[int, list[CriticalTask]] = defaultdict(list)
     for task in session.scalars(
         sa.select(CriticalTask)
@@ -79,11 +81,12 @@ def take_over(session: Session, occurrence: Occurrence) -> list[Aim]:
     own = of_occurrence(session, occurrence.id)
     if own:
         return own
-    for aim in of_programme(session, occurrence.programme_id):
+    pattern = of_programme(session, occurrence.programme_id)
+    for aim in pattern:
         _insert(session, aim.objective.position, ObjectiveText(
             aim.objective.words, aim.objective.capability, aim.objective.target, [task.words for task in aim.tasks]
         ), occurrence_id=occurrence.id)  # fmt: skip
-    return of_occurrence(session, occurrence.id)
+    return of_occurrence(session, occurrence.id) if pattern else []
 
 
 def _insert(

@@ -34,6 +34,8 @@ STANDINGS = ("late", "due", "filed")
 def make_reports(session: Session, occurrence: Occurrence, record: Record) -> list[DrillReport]:
     """One row for each adopted rule with a receiver that this drill serves. Called when the record is written."""
     wanted = _rules(session, occurrence)
+    if not wanted:
+        return []
     known = set(session.scalars(sa.select(DrillReport.rule_id).where(DrillReport.occurrence_id == occurrence.id)))
     due_on, provisional = _due(session, WorkCalendar.load(session), record.ended_at)
     made = [

@@ -116,6 +116,7 @@ def _preview(session: Session, actor: Actor, programme: Programme, facts: NewPro
         raise Conflict(N_("This programme has ended. Enter a new one."), code="wrong_state")
     facts = replace(facts, division_code=programme.division_code, unit_id=programme.unit_id)
     dates = check_facts(session, actor=actor, facts=facts)
+    _check_form(session, programme, facts)
     result = Outcome()
     if programme.state is ProgrammeState.ACTIVE:
         coming = _coming(session, programme.id)
@@ -124,6 +125,18 @@ def _preview(session: Session, actor: Actor, programme: Programme, facts: NewPro
         result = replace(result, added=sorted([*result.added, *back], key=lambda w: w.starts_at))
     asked_for = (columns_of(facts), tuple(sorted(facts.post_ids)), tuple(sorted(facts.rule_ids)))
     return Preview(programme, facts, result, dates, digest(programme.version, asked_for, result))
+
+
+def _check_form(session: Session, programme: Programme, facts: NewProgramme) -> None:
+    """What was held at a table would become a drill in the field after the fact, and proof of a rule."""
+    if facts.form is programme.form:
+        return
+    held = sa.select(Occurrence.id).where(
+        Occurrence.programme_id == programme.id, Occurrence.state == OccurrenceState.HELD
+    )
+    if session.scalar(held.limit(1)) is not None:
+        text = N_("Drills of this programme were held already in this form. Enter a new programme for another form.")
+        raise Invalid(text, code="form_on_record", fields={"form": text})
 
 
 def _wanted(

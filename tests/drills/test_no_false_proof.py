@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from emergency.drills import (
     compliance,
     day_running,
     programme_queries,
+    programmes,
     service,
     telling,
 )
@@ -164,3 +166,13 @@ def test_another_townships_plan_is_not_named_to_whoever_guesses_its_number(world
                 session, actor=actor, code=TAITOU, unit_id=None, chosen=other
             )  # fmt: skip
             assert [title for _id, title in found] == named
+
+
+def test_what_was_held_at_a_table_does_not_become_a_field_drill_afterwards(world: World, clock: ManualClock) -> None:
+    hold(world, clock, Form.TABLETOP)
+    with world.database.read() as session:
+        programme = session.scalars(sa.select(Programme)).one()
+        facts = replace(programmes.facts_of(session, programme), form=Form.FIELD)
+        with pytest.raises(Invalid) as refused:
+            programmes.preview(session, actor=world.planner, programme_id=programme.id, facts=facts)
+    assert refused.value.code == "form_on_record"

@@ -10,7 +10,9 @@ from emergency.drills import (
     api_confirming,
     api_day,
     api_feeds,
+    api_inspections,
     api_learning,
+    api_learning_writing,
     api_programmes,
     api_rules,
     api_year,
@@ -43,7 +45,9 @@ BLUEPRINTS = [
     api_confirming.blueprint,
     api_day.blueprint,
     *api_rules.BLUEPRINTS,
+    api_inspections.blueprint,
     api_learning.blueprint,
+    api_learning_writing.blueprint,
     api_year.blueprint,
 ]
 RECORD_ID = ma.validate.Range(min=1, max=2**53)

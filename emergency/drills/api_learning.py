@@ -137,14 +137,15 @@ class DrillFindingIn(Schema):
     recurs_id = fields.Integer(load_default=None, allow_none=True)
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def shown_finding(finding: Finding) -> dict[str, Any]:
     return {name: getattr(finding, name) for name in (
         "id", "occurrence_id", "text", "root_cause", "cause", "severity", "plan_id", "recurs_id", "state",
         "closed_by_version_id", "found_at", "version",
     )}  # fmt: skip
 
 
-def _action(row: ActionRow) -> dict[str, Any]:
+def shown_action(row: ActionRow) -> dict[str, Any]:
+    """An action as JSON; what proves it stays sealed."""
     action: CorrectiveAction = row.action
     return {name: getattr(action, name) for name in (
         "id", "finding_id", "text", "owner_post_id", "starts_on", "due_on", "state", "said", "said_until", "version",
@@ -180,7 +181,7 @@ class DrillLearning(MethodView):
                 for s in whole.sheets
                 if s.evaluation.state is not SheetState.DRAFT
             ],
-            "findings": [_finding(finding) for finding in whole.findings],
+            "findings": [shown_finding(finding) for finding in whole.findings],
         }  # fmt: skip
 
 
@@ -193,7 +194,9 @@ class DrillFindingsOfOne(MethodView):
     @blueprint.response(201, DrillFindingOut)
     def post(self, args: dict[str, Any], occurrence_id: int) -> dict[str, Any]:
         """Write down a finding."""
-        return _finding(learning.add_finding(session(), actor=current_actor(), occurrence_id=occurrence_id, **args))
+        return shown_finding(
+            learning.add_finding(session(), actor=current_actor(), occurrence_id=occurrence_id, **args)
+        )
 
 
 @blueprint.route("/findings")
@@ -207,7 +210,7 @@ class DrillFindings(MethodView):
         """The findings within the token's area, the open ones first."""
 
         def row(found: FindingRow) -> dict[str, Any]:
-            return _finding(found.finding)
+            return shown_finding(found.finding)
 
         return learning_lists.list_findings(session(), actor=current_actor(), **args).map(row)
 
@@ -221,7 +224,7 @@ class DrillActions(MethodView):
     @blueprint.response(200, page_of(DrillActionOut))
     def get(self, args: dict[str, Any]) -> Page[dict[str, Any]]:
         """The actions within the token's area, the overdue first."""
-        return learning_lists.list_actions(session(), actor=current_actor(), **args).map(_action)
+        return learning_lists.list_actions(session(), actor=current_actor(), **args).map(shown_action)
 
 
 @blueprint.route("/reports")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from emergency.divisions.models import Division
 from emergency.divisions.rules import in_scope, is_code, within
+from emergency.drills.learning_actions import get_action
 from emergency.drills.learning_models import (
     ActionState,
     Again,
@@ -164,6 +165,12 @@ def list_actions(
     statement = _actions(session, actor, state, overdue, kind, division, post_id).add_columns(rank, due, key)
     page: Page[Any] = paginate(session, statement, key=[rank, due, key], cursor=cursor, limit=limit, scalars=False)
     return Page(_action_rows(session, [(r[0], r[1], r[2]) for r in page.items]), page.next_cursor)
+
+
+def action_row(session: Session, *, actor: Actor, action_id: int) -> ActionRow:
+    """One action of the area as it stands in the list."""
+    action, finding = get_action(session, actor=actor, action_id=action_id)
+    return _action_rows(session, [(action, finding, session.get_one(Occurrence, finding.occurrence_id))])[0]
 
 
 def _action_rows(session: Session, rows: Sequence[tuple[CorrectiveAction, Finding, Occurrence]]) -> list[ActionRow]:

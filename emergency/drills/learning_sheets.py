@@ -133,6 +133,16 @@ def own_draft(session: Session, *, actor: Actor, sheet_id: int) -> Sheet:
     return _with_lines(session, [sheet])[0]
 
 
+def own_sheet(session: Session, *, actor: Actor, sheet_id: int) -> Sheet:
+    """The actor's own sheet, handed in or not."""
+    actor.require(Permission.DRILLS_EDIT)
+    sheet = session.get(Evaluation, sheet_id)
+    if sheet is None or sheet.evaluator != str(actor):
+        raise NotFound(N_("There is no such sheet."))
+    get_occurrence_for_change(session, actor=actor, occurrence_id=sheet.occurrence_id)
+    return _with_lines(session, [sheet])[0]
+
+
 def words_of(session: Session, sheet: Sheet) -> Words:
     """The texts of a sheet, opened: its author's own, or after `reveal`."""
     store = vault.of(session)

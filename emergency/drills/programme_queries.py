@@ -25,6 +25,7 @@ from emergency.drills.models import (
     Record,
 )
 from emergency.drills.programmes import get_programme
+from emergency.drills.proposing_rules import PREFERRED
 from emergency.http.actor import Actor
 from emergency.http.paging import Page, paginate
 from emergency.http.permissions import Permission
@@ -222,6 +223,21 @@ def get_unit(session: Session, *, actor: Actor, unit_id: int | None) -> Unit | N
     return session.scalar(
         sa.select(Unit).where(Unit.id == unit_id, in_scope(Unit.division_code, actor), Unit.closed_at.is_(None))
     )
+
+
+def get_plan(session: Session, *, actor: Actor, plan_id: int | None) -> Plan | None:
+    """A living plan of the actor's area; None where there is no such."""
+    if not plan_id:
+        return None
+    return session.scalar(
+        sa.select(Plan).where(Plan.id == plan_id, in_scope(Plan.division_code, actor), Plan.state.in_(LIVING))
+    )
+
+
+def usual_kind(session: Session, rule: DrillRule) -> DrillKind | None:
+    """The kind of drill by which a rule is mostly kept."""
+    kinds = compliance.book(session).kinds_of(rule)
+    return next((kind for kind in PREFERRED if kind in kinds), None)
 
 
 def posts_offered(

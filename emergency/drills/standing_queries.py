@@ -67,6 +67,13 @@ class Line:
     place: str
 
     @property
+    def to_do(self) -> bool:
+        """Whether a drill has to be planned: it is late or due, and nothing that would come in time is planned."""
+        if self.row.standing is Standing.OVERDUE:
+            return self.row.next_on is None
+        return self.row.standing is Standing.DUE and (self.row.next_on is None or self.too_late)
+
+    @property
     def too_late(self) -> bool:
         """Whether what is planned comes after the day by which it is due."""
         row = self.row
@@ -283,11 +290,8 @@ class Duty:
 
     @property
     def to_do(self) -> bool:
-        """Whether a drill has to be planned: it is late or due, and nothing that would come in time is planned."""
-        row = self.line.row
-        if row.standing is Standing.OVERDUE:
-            return row.next_on is None
-        return row.standing is Standing.DUE and (row.next_on is None or self.line.too_late)
+        """Whether a drill has to be planned."""
+        return self.line.to_do
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,8 @@ def index() -> Page:
         page=standing_queries.lines(work, actor=actor, chosen=chosen, cursor=request.args.get("cursor")),
         states=LISTED, shown=SHOWN, towns=towns, town_words=lambda code: dict(towns).get(code, code), groups=_groups(), rules=standing_queries.rule_choices(work),
         group_words=lambda group: standing_queries.group_label(group, language()),
-        today=compliance.today_of(work), keep=_address(chosen),
+        today=compliance.today_of(work), keep=_address(chosen), may_plan=actor.can(Permission.DRILLS_EDIT),
+        new=lambda line: _new_url(line.row.subject_kind, line.row.subject_id, line.rule.key),
     )  # fmt: skip
 
 
@@ -122,19 +123,17 @@ def subject(kind: str, subject_id: int) -> Page:
         "drills/subject.html", found=found, today=compliance.today_of(work), states=Standing, shown=SHOWN,
         place=divisions.names(work, [found.division_code]).get(found.division_code, ""),
         group=standing_queries.group_label(found.group, language()), may_plan=actor.can(Permission.DRILLS_EDIT),
-        new=lambda duty: _new_url(found, duty),
+        new=lambda duty: _new_url(found.kind, found.id, duty.line.rule.key, duty.kinds[0] if duty.kinds else None),
     )  # fmt: skip
 
 
-def _new_url(found: standing_queries.SubjectPage, duty: standing_queries.Duty) -> str:
-    """Where a drill for this duty is planned, with what is known filled in."""
-    known: dict[str, Any] = {"kind": duty.kinds[0].value if duty.kinds else None, "rule": duty.line.rule.key}
-    if found.kind is SubjectKind.UNIT:
-        known["unit"] = found.id
-    elif found.kind is SubjectKind.PLAN:
-        known |= {"plan": found.id, "division": found.division_code}
+def _new_url(subject_kind: SubjectKind, subject_id: int, rule: str, kind: DrillKind | None = None) -> str:
+    """Where a drill for a duty is planned, with what is known filled in."""
+    known: dict[str, Any] = {"kind": kind.value if kind else None, "rule": rule}
+    if subject_kind is SubjectKind.DIVISION:
+        known["division"] = f"{subject_id:012d}"
     else:
-        known["division"] = found.division_code
+        known[subject_kind.value] = subject_id
     return "/drills/new?" + "&".join(f"{key}={value}" for key, value in known.items() if value is not None)
 
 
@@ -156,12 +155,12 @@ def year() -> Page:
     """Thirteen months as a heat calendar; one month with its drills where one is named."""
     work, actor = session(), current_actor()
     today = compliance.today_of(work)
-    if request.args.get("month") is not None:
-        return _one_month(_month_of(request.args["month"], today), today)
-    first = _month_of(request.args["from"], today) if request.args.get("from") else heat.default_start(today)
     town = request.args.get("town", "")
     town = town if is_code(town) else ""
     kind = next((k for k in DrillKind if k.value == request.args.get("kind")), None)
+    if request.args.get("month") is not None:
+        return _one_month(_month_of(request.args["month"], today), today, town, kind)
+    first = _month_of(request.args["from"], today) if request.args.get("from") else heat.default_start(today)
     months = heat.year(work, actor=actor, first=first, town=town or None, kind=kind)
     return render_template(
         "drills/heat.html", months=months,
@@ -171,9 +170,11 @@ def year() -> Page:
     )  # fmt: skip
 
 
-def _one_month(first: date, today: date) -> str:
-    days = service.month(session(), actor=current_actor(), first=first)
+def _one_month(first: date, today: date, town: str, kind: DrillKind | None) -> str:
+    found = service.month(session(), actor=current_actor(), first=first, town=town or None, kind=kind)
     return render_template(
         "drills/calendar.html", first=first, weeks=calendar.Calendar().monthdatescalendar(first.year, first.month),
-        days=days, today=today, before=first - relativedelta(months=1), after=first + relativedelta(months=1),
+        days=found.days, found=found, today=today, before=first - relativedelta(months=1),
+        after=first + relativedelta(months=1), town=town, kind=kind, kinds=DrillKind, towns=_towns(whole=True),
+        keep={key: value for key, value in (("town", town), ("kind", kind.value if kind else "")) if value},
     )  # fmt: skip

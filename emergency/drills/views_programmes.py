@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from emergency.divisions import service as divisions
 from emergency.divisions.models import Unit
+from emergency.divisions.rules import is_code
 from emergency.drills import confirming, programme_queries, programmes, recomputing
 from emergency.drills.forms_programmes import ProgrammeForm
 from emergency.drills.materialising import Calendars, check_yields, today
@@ -22,6 +23,7 @@ from emergency.http.i18n import _, language
 from emergency.http.permissions import Permission, requires
 from emergency.http.request import config, current_actor, session
 from emergency.people.accounts import service as accounts
+from emergency.plans.models import Plan
 from kernel.errors import DomainError, NotFound
 from kernel.types import LabelledEnum
 from scheduler.recurrence import Planned
@@ -132,8 +134,7 @@ def _desk(form: ProgrammeForm, programme: Programme | None = None, facts: NewPro
         desk.unit = work.get(Unit, programme.unit_id) if programme.unit_id else None
         places = [(c, n) for c, n in places if c == programme.division_code] or [(programme.division_code, "—")]
     else:
-        wanted = next(iter(_numbers(request.values, "unit_id") or _numbers(request.values, "unit")), None)
-        desk.unit = programme_queries.get_unit(work, actor=actor, unit_id=wanted)
+        desk.unit = _linked()[0]
     form.offer(places, [], language())
     if desk.unit is not None:
         form.division_code.choices = form.division_code.choices or places
@@ -255,17 +256,34 @@ def _found(desk: Desk) -> Page:
 
 
 def _prefill(form: ProgrammeForm) -> None:
-    """From the compliance page: the unit, the kind and the rule that asks for a drill."""
+    """From a link: the unit, the place or the plan that needs a drill, its kind and the rule that asks for it."""
     work, actor = session(), current_actor()
-    form.kind.data = _member(DrillKind, request.args.get("kind"))
     form.season.data, form.before.data = config().drills.season_day, 10
-    unit_id = request.args.get("unit", type=int)
-    unit = programme_queries.get_unit(work, actor=actor, unit_id=unit_id)
-    if unit is not None and form.kind.data is not None:
-        form.title.data = f"{unit.name}{form.kind.data.zh}演练"[:150]
     rule = programme_queries.rule_named(work, request.args.get("rule", "")) if request.args.get("rule") else None
-    if rule is not None and rule.months:
-        form.interval.data = min(rule.months, 120)
+    form.kind.data = _member(DrillKind, request.args.get("kind"))
+    if rule is not None:
+        form.interval.data = min(rule.months or 1, 120)
+        form.kind.data = form.kind.data or programme_queries.usual_kind(work, rule)
+    unit, plan = _linked()
+    code = request.args.get("division", "")
+    name = unit.name if unit is not None else plan.title if plan is not None else ""
+    if plan is not None:
+        form.plan_id.data, code = plan.id, plan.division_code
+    if is_code(code) and actor.covers(code):
+        form.division_code.data = code
+        name = name or divisions.names(work, [code]).get(code, "")
+    if name and form.kind.data is not None:
+        form.title.data = f"{name}{form.kind.data.zh}演练"[:150]
+
+
+def _linked() -> tuple[Unit | None, Plan | None]:
+    """The unit and the plan that a link names, where they lie in the actor's area; a unit's plan names the unit too."""
+    work, actor = session(), current_actor()
+    plan = programme_queries.get_plan(work, actor=actor, plan_id=next(iter(_numbers(request.args, "plan")), None))
+    wanted = next(iter(_numbers(request.values, "unit_id") or _numbers(request.values, "unit")), None)
+    if wanted is None and plan is not None and request.method == "GET":
+        wanted = plan.unit_id
+    return programme_queries.get_unit(work, actor=actor, unit_id=wanted), plan
 
 
 @blueprint.route("/programmes/<int:programme_id>/edit", methods=["GET", "POST"])

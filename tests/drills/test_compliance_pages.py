@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import date, datetime
+from html import unescape
 
 import flask
 import openpyxl
@@ -13,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from emergency.divisions.models import UnitKind
-from emergency.drills import heat, service, standing_queries, standings
+from emergency.drills import heat, queries, service, standing_queries, standings
 from emergency.drills.models import DrillKind, DrillRule, Occurrence, Programme
 from emergency.drills.standing_models import Watched
 from emergency.drills.standing_queries import Filter
@@ -228,3 +230,35 @@ def test_a_rule_adopted_today_asks_for_the_windows_after_the_decision(late: Worl
     with late.database.read() as session:
         found = standing_queries.lines(session, actor=PLANNER, chosen=Filter(rule_id=rule.id)).items
         assert {line.row.standing.value for line in found} == {"overdue"}
+
+
+def test_an_overdue_line_is_one_click_from_the_drill_that_mends_it(late: World, app: flask.Flask) -> None:
+    client = signed_in(app, PLANNER)
+    text = client.get("/drills/compliance?standing=overdue&rule=").text
+    link = next(unescape(found) for found in re.findall(r'href="(/drills/new[^"]+)"', text) if str(late.plant) in found)
+    form = client.get(link).text
+    assert "台头镇加油站" in form and "checked" in form
+
+
+def test_who_plans_nothing_is_offered_no_planning(late: World, app: flask.Flask) -> None:
+    viewer = signed_in(app, person(Role.LIAISON))
+    assert "/drills/new?" not in viewer.get("/drills/compliance?standing=overdue").text
+
+
+def test_a_month_that_cannot_be_shown_whole_says_so_and_offers_a_narrower_view(
+    late: World, plan: Plan, app: flask.Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "MONTH_LIMIT", 2)
+    with late.database.write() as session:
+        for day in (1, 2, 3):
+            plan(session, recurrence=Recurrence(Freq.MONTHLY, date(2026, 12, day)), title=f"台头镇演练{day}")
+    client = signed_in(app, PLANNER)
+    text = client.get("/drills/calendar?month=2026-12").text
+    assert "只显示了本月 3 场演练中的前 2 场" in text and "台头镇演练3" not in text
+    assert f"month=2026-12&amp;town={TAITOU}" in text
+    monkeypatch.setattr(queries, "MONTH_LIMIT", 600)
+    text = client.get(f"/drills/calendar?month=2026-12&town={TAITOU}&kind=flood").text
+    assert "台头镇演练3" in text and "只显示了" not in text
+    assert f"month=2027-01&amp;town={TAITOU}&amp;kind=flood" in text, "the choice stays from month to month"
+    assert "台头镇演练" not in client.get(f"/drills/calendar?month=2026-12&town={DULIU}").text
+    assert "台头镇演练" not in client.get("/drills/calendar?month=2026-12&kind=fire").text

@@ -213,3 +213,18 @@ def test_the_page_the_wall_the_record_and_the_day_in_order_say_why(
     with world.database.write() as session:
         told = day_notes.timeline(session, actor=world.planner, occurrence_id=drill)
     assert any(entry.free == "洪涝红色预警" for entry in told)
+
+
+def test_json_says_what_holds_a_drill_and_lets_it_go_on_with_the_reason(
+    world: World, drill: int, clock: ManualClock, app: flask.Flask
+) -> None:
+    client, url = signed_in(app, person(Role.PLANNER)), f"/api/v1/drills/{drill}/day"
+    assert client.post(f"{url}/start", json={"factor": 60}).status_code == 200
+    number = warned(world)
+    tick(world, clock, 5)
+    shown = client.get(url).json
+    assert shown["state"] == "paused" and [row["source_id"] for row in shown["held"]] == [number]
+    refused = client.post(f"{url}/resume", json={})
+    assert refused.status_code == 409 and refused.json["code"] == "real_in_force"
+    gone_on = client.post(f"{url}/resume", json={"reason": "指挥部同意继续"})
+    assert gone_on.status_code == 200 and gone_on.json["state"] == "running" and gone_on.json["held"] == []

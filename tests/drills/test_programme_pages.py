@@ -24,6 +24,8 @@ from emergency.drills.models import (
 )
 from emergency.drills.time_jobs import recompute_dates
 from emergency.http.permissions import Role
+from emergency.plans import service as plans
+from emergency.plans.models import Hazard, PlanKind, PlanLevel
 from kernel.clock import BEIJING, ManualClock
 from scheduler.models import SchoolTerm
 from scheduler.recurrence import Recurrence
@@ -251,3 +253,34 @@ def test_terms_are_entered_and_dates_that_rest_on_them_follow(
     assert client.post("/drills/terms/remove", data={"school_year": "2026-2027", "term": "2"}).status_code == 303
     with world.database.read() as session:
         assert session.scalars(sa.select(SchoolTerm)).all() == []
+
+
+def test_the_form_is_filled_in_from_a_link_that_names_a_place_or_a_plan(world: World, app: flask.Flask) -> None:
+    with world.database.write() as session:
+        made = plans.create(
+            session, actor=PLANNER,
+            facts=plans.NewPlan(PlanKind.SPECIAL, PlanLevel.DISTRICT, "台头镇防汛应急预案", TAITOU, "台头镇人民政府",
+                                [Hazard.FLOOD]),
+        )  # fmt: skip
+        rule = session.scalars(sa.select(DrillRule).where(DrillRule.key == "fire-key-6m")).one()
+    client = signed_in(app, PLANNER)
+    page = client.get(f"/drills/new?division={TAITOU}&rule={rule.key}").text
+    assert re.search(rf'<option selected value="{TAITOU}"|<option value="{TAITOU}" selected', page)
+    assert 'value="台头镇消防疏散演练"' in page and f'value="{rule.id}" checked' in page
+    page = client.get(f"/drills/new?plan={made.id}&kind=flood").text
+    assert re.search(rf'<option selected value="{made.id}"|<option value="{made.id}" selected', page)
+    assert re.search(rf'<option selected value="{TAITOU}"|<option value="{TAITOU}" selected', page)
+    assert "台头镇防汛应急预案防汛" in page
+
+
+def test_a_link_that_names_what_lies_elsewhere_fills_in_nothing(world: World, app: flask.Flask) -> None:
+    with world.database.write() as session:
+        made = plans.create(
+            session, actor=PLANNER,
+            facts=plans.NewPlan(PlanKind.SPECIAL, PlanLevel.DISTRICT, "台头镇防汛应急预案", TAITOU, "台头镇人民政府",
+                                [Hazard.FLOOD]),
+        )  # fmt: skip
+    client = signed_in(app, STRANGER)
+    for query in (f"plan={made.id}", f"division={TAITOU}", "plan=x&division=1&rule="):
+        answer = client.get(f"/drills/new?{query}")
+        assert answer.status_code == 200 and "台头镇" not in answer.text, query

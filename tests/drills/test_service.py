@@ -356,7 +356,7 @@ def test_a_neighbour_sees_and_touches_nothing(world: World, plan: Plan) -> None:
     first = occurrences(world)[0]
     with world.database.read() as session:
         assert service.upcoming(session, neighbour, 30) == []
-        assert service.month(session, actor=neighbour, first=date(2026, 11, 1)) == {}
+        assert service.month(session, actor=neighbour, first=date(2026, 11, 1)).days == {}
     for act in (
         lambda s: service.invite(s, actor=neighbour, occurrence_id=first.id),
         lambda s: service.cancel(s, actor=neighbour, occurrence_id=first.id, reason="试"),

@@ -101,7 +101,6 @@ def _enter(database: Database, now: datetime, days: int) -> None:
 
 def _take_up_again(database: Database, now: datetime, days: int) -> None:
     """What was settled for another date or other posts: the drill was moved or came back, or more posts are named."""
-    named = sa.exists().where(ProgrammePost.programme_id == Occurrence.programme_id)
     unasked = sa.exists().where(
         ProgrammePost.programme_id == Occurrence.programme_id,
         ProgrammePost.post_id.not_in(
@@ -117,9 +116,10 @@ def _take_up_again(database: Database, now: datetime, days: int) -> None:
                 ~sa.exists().where(Unit.id == Occurrence.unit_id, Unit.closed_at <= now),
                 Occurrence.starts_at > now + confirming_rules.TOO_CLOSE,
                 sa.or_(
-                    sa.and_(Occurrence.state == OccurrenceState.PLANNED, named),
-                    sa.and_(DrillAsking.asked > 0, Occurrence.state.in_(ASKED_STATES), unasked),
+                    Occurrence.state == OccurrenceState.PLANNED,
+                    sa.and_(DrillAsking.asked > 0, Occurrence.state.in_(ASKED_STATES)),
                 ),
+                unasked,
             )
             .order_by(DrillAsking.id)
             .limit(WIDE)

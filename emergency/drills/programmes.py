@@ -292,7 +292,7 @@ def _write_slots(session: Session, changes: Sequence[dict[str, Any]]) -> None:
 def _come_back(
     session: Session, actor: Actor, programme: Programme, rows: Sequence[tuple[Occurrence, Planned]]
 ) -> None:
-    named = {"title": programme.title, "kind": programme.kind}
+    named = {"title": programme.title, "kind": programme.kind, "pinned": False}
     bring_back(session, [(row, times_of(programme, planned) | named) for row, planned in rows], actor=actor)
 
 
@@ -347,12 +347,17 @@ def resume(session: Session, *, actor: Actor, programme_id: int) -> Rest:
         raise Conflict(N_("Only a programme that rests can go on."), code="wrong_state")
     transition(session, programme, ProgrammeState.ACTIVE, allowed=rules.PROGRAMME_TRANSITIONS, actor=actor)
     _fresh, again = _wanted(session, programme.id, facts_of(session, programme), ())
-    back = _withdrawn(session, programme.id)
-    _come_back(session, actor, programme, [(back[w.planned.nominal], w.planned) for w in again])
+    back, moment = _withdrawn(session, programme.id), now(session)
+    # A day that somebody chose is still that day, whatever the rule says of its slot.
+    chosen = {slot: row for slot, row in back.items() if row.pinned and row.starts_at > moment}
+    named = {"title": programme.title, "kind": programme.kind}
+    bring_back(session, [(row, named) for row in chosen.values()], actor=actor)
+    ruled = [w.planned for w in again if w.planned.nominal not in chosen]
+    _come_back(session, actor, programme, [(back[planned.nominal], planned) for planned in ruled])
     programme.materialised_until = None
     session.flush()
     made = materialise(session, [programme], not_before=today(session))
-    return Rest(programme, made, len(again))
+    return Rest(programme, made, len(ruled) + len(chosen))
 
 
 def _need(reason: str) -> None:

@@ -175,3 +175,35 @@ def test_another_title_or_place_is_another_sequence_in_the_calendar(
     after = seen(feed_of(world))
     assert after["SEQUENCE"][0] == "1" and after["LOCATION"][0] == "镇政府广场"
     assert after["DTSTAMP"][0] == f"{clock.now():%Y%m%dT%H%M%SZ}"
+
+
+def test_a_rest_that_is_taken_back_at_once_calls_nothing_off_on_the_telephones(
+    world: World, plan: Plan, clock: ManualClock
+) -> None:
+    with world.database.write() as session:
+        programme = plan(session, recurrence=Recurrence(Freq.YEARLY, date(2026, 12, 10)))
+    clock.set(datetime(2026, 11, 26, 9, 0, tzinfo=BEIJING))
+    confirming_jobs.ask_by_itself(world.database, clock.now())
+    with world.database.write() as session:
+        programmes.pause(session, actor=world.planner, programme_id=programme.id, reason="按错了")
+    with world.database.write() as session:
+        programmes.resume(session, actor=world.planner, programme_id=programme.id)
+    confirming_jobs.ask_by_itself(world.database, clock.now())
+    confirming_jobs.send_notices(world.database, clock.now())
+    assert messages(world, "按错了") == 0 and first(world).state is OccurrenceState.INVITED
+
+
+def test_a_day_that_somebody_chose_is_still_that_day_after_the_programme_rested(
+    world: World, plan: Plan, clock: ManualClock
+) -> None:
+    with world.database.write() as session:
+        programme = plan(session, recurrence=Recurrence(Freq.YEARLY, date(2026, 12, 10)), post_ids=[])
+    chosen = datetime(2026, 12, 15, 14, tzinfo=BEIJING)
+    move(world, first(world).id, chosen)
+    with world.database.write() as session:
+        programmes.pause(session, actor=world.planner, programme_id=programme.id, reason="停一停")
+    clock.set(datetime(2026, 12, 12, 9, tzinfo=BEIJING))  # past the day of the rule, before the chosen one
+    with world.database.write() as session:
+        programmes.resume(session, actor=world.planner, programme_id=programme.id)
+    back = first(world)
+    assert (back.state, back.starts_at, back.pinned) == (OccurrenceState.PLANNED, chosen, True)

@@ -56,18 +56,18 @@ REASONS: dict[Fault, str] = {
     Fault.LAW_CHANGED: N_("%(title)s names 《%(law)s》, which changed on %(day)s (%(what)s)"),
     Fault.RECEIPT_OVERDUE: N_("%(title)s: the receipt of its filing was due on %(day)s"),
     Fault.LEVELS_MISSING: N_("%(title)s fixes no response levels"),
-    Fault.RELIED_POST: N_("%(title)s counts on %(n)s posts that nobody holds or that have no number: %(names)s"),
-    Fault.RELIED_UNVERIFIED: N_("%(title)s counts on %(n)s posts whose number is not verified: %(names)s"),
+    Fault.RELIED_POST: N_("%(title)s counts on posts that nobody holds or that have no number (%(n)s): %(names)s"),
+    Fault.RELIED_UNVERIFIED: N_("%(title)s counts on posts whose number is not verified (%(n)s): %(names)s"),
     Fault.RELIED_STOCK: N_(
         "%(title)s counts on %(wanted)s of %(item)s; usable government stock is %(held)s (others, counted apart: %(others)s)"
     ),
     Fault.RELIED_AGREEMENT: N_("%(title)s counts on the agreement with %(names)s, which has ended or is not verified"),
     Fault.RELIED_CLOSED: N_("%(title)s counts on what is closed: %(names)s"),
-    Fault.SHELTER_UNKNOWN: N_("%(title)s sends people to %(n)s places of unknown capacity: %(names)s"),
+    Fault.SHELTER_UNKNOWN: N_("%(title)s sends people to places of unknown capacity (%(n)s): %(names)s"),
     Fault.SHELTER_FULL: N_("%(title)s sends %(people)s people to %(names)s, which takes %(capacity)s"),
     Fault.OWNER_MISSING: N_("%(title)s: no post is responsible for it"),
     Fault.DRAFT_UNTOUCHED: N_("%(title)s: nobody has touched version %(number)s since %(day)s"),
-    Fault.COMMENTS_UNANSWERED: N_("%(title)s: %(n)s comments on version %(number)s have had no answer since %(day)s"),
+    Fault.COMMENTS_UNANSWERED: N_("%(title)s: comments on version %(number)s without an answer since %(day)s (%(n)s)"),
     Fault.WORKBOOK_MISSING: N_("%(title)s has no workbook beneath it"),
     Fault.CARD_MISSING: N_("%(title)s has no action scheme beneath it"),
 }

@@ -129,7 +129,8 @@ def new() -> Page:
 
 
 def _asked_for(form: PlanForm) -> None:
-    """What the page that found the gap knows already: place, kind, level, hazard, the plan above."""
+    """What the page that found the gap knows already: place, kind, level, hazard, the plan above; else what is usual."""
+    form.expect(request.args.get("place") or current_actor().division_code)
     form.kind.data, form.level.data = (
         _enum(PlanKind, "kind") or form.kind.data,
         _enum(PlanLevel, "level") or form.level.data,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 import flask
@@ -25,7 +26,7 @@ from emergency.plans.importing import confirm as confirming
 from emergency.plans.importing import runs
 from emergency.plans.importing.confirm import Choices, Decision, Places
 from emergency.plans.importing.models import PlanImport, PlanImportState
-from emergency.plans.importing.people import PLACEHOLDER, Person
+from emergency.plans.importing.people import PLACEHOLDER, Person, named_before
 from emergency.plans.importing.reading import Reading
 from emergency.plans.models import Hazard, Plan, PlanKind
 from emergency.plans.queries import facts, get_plan, readable
@@ -108,9 +109,13 @@ def _page(
         suggested = confirming.suggested(result.people, places, home)
         form = form or (None if plan else _new_form(result))
         matched = confirming.matched(result.evacuation, places)
+        mentions = _mentions(result.people)
         shown |= {
             "places": places.names, "form": form, "duties": Duty, "preview": preview(result),
-            "people": [_person(p, (given or {}).get(p.key) or suggested[p.key], places) for p in result.people],
+            "people": [
+                _person(p, (given or {}).get(p.key) or suggested[p.key], places, mentions[p.key])
+                for p in result.people if p.key in mentions
+            ],
             "missing": confirming.missing(plan.kind if plan else PlanKind.SPECIAL, result), "required": REQUIRED_PARTS,
             "evacuation": matched, "matched": sum(code is not None for _row, code in matched),
             "remarks": [(r.at, r.words(_), r.quote) for r in result.remarks[:SHOWN_REMARKS]],
@@ -120,10 +125,18 @@ def _page(
     return render_template(template, **shown)
 
 
-def _person(person: Person, decision: Decision, places: Places) -> dict[str, Any]:
+def _mentions(people: Sequence[Person]) -> dict[int, list[int]]:
+    """Where each person stands, by the key of the first mention: one decision counts for all of them."""
+    first, found = named_before(people), dict[int, list[int]]()
+    for person in people:
+        found.setdefault(first.get(person.key, person.key), []).append(person.at)
+    return found
+
+
+def _person(person: Person, decision: Decision, places: Places, mentions: list[int]) -> dict[str, Any]:
     place = f"{places.names.get(decision.division_code, '')} {decision.division_code}".strip()
     return {
-        "key": person.key, "at": person.at, "name": mask_name(person.name) if person.name else "",
+        "key": person.key, "at": "、".join(str(at) for at in dict.fromkeys(mentions[:12])), "name": mask_name(person.name) if person.name else "",
         "phones": [mask_phone(re.sub(r"\D", "", unicodedata.normalize("NFKC", phone))) for phone in person.phones], "mobile": person.mobile,
         "words": PLACEHOLDER.sub("", person.words)[:40], "action": decision.action, "duty": decision.duty, "place": place,
     }  # fmt: skip
@@ -149,6 +162,8 @@ def _new_form(result: Reading) -> PlanForm:
     form = PlanForm(formdata=None)
     _offer(form)
     form.title.data = result.title
+    actor = current_actor()
+    form.expect(Places.within(session(), actor, None).find(result.title) or actor.division_code, result.title)
     return form
 
 

@@ -284,6 +284,27 @@ def test_the_pages_from_upload_to_draft(app: flask.Flask, district: Database, pl
     assert picture.data == writing.PNG and picture.headers["Content-Type"] == "image/png"
 
 
+def test_who_stands_in_a_file_several_times_is_decided_once(
+    app: flask.Flask, district: Database, planner: Actor
+) -> None:
+    text = "台头镇防汛应急预案\n" + "".join(
+        f"{number}、{heading}\n联系人张某一，电话15400000001，负责{heading}。\n"
+        for number, heading in zip("一二三", ("总则", "处置程序", "应急保障"), strict=True)
+    )
+    run_id = brought(district, planner, text.encode(), "预案.txt")
+    page = signed_in(app, planner).get(f"/plans/import/{run_id}").get_data(as_text=True)
+    assert page.count('name="do-') == 1 and "第 3、5、7 段" in page
+    assert re.search(r'<option selected value="township">', page), "the title names a township"
+    assert re.search(rf'<option selected value="{TAITOU}">', page)
+    (key,) = re.findall(r'name="do-(\d+)"', page)
+    decided = {int(key): Decision("post", Duty.LIAISON, TAITOU)}
+    _plan, version_id = confirm(district, actor=planner, run_id=run_id, choices=Choices(None, NEW, decided))
+    with district.read() as session:
+        bodies = session.scalars(sa.select(PlanSection.body).where(PlanSection.version_id == version_id)).all()
+        assert sum("{{post" in body for body in bodies) == 3 and not any("〔略〕" in body for body in bodies)
+        assert len(session.scalars(sa.select(Post)).all()) == 1
+
+
 def test_a_discarded_import_is_erased(app: flask.Flask, district: Database, planner: Actor) -> None:
     run_id = brought(district, planner)
     assert signed_in(app, planner).post(f"/plans/import/{run_id}/discard").status_code == 303

@@ -21,7 +21,7 @@ from emergency.plans.attachment_models import AttachmentKind
 from emergency.plans.drafting import ActionText, Draft, EvacuationText, LevelText, SectionText, edit_draft, new_draft
 from emergency.plans.importing import reading, runs
 from emergency.plans.importing.models import PlanImportState
-from emergency.plans.importing.people import PLACEHOLDER, Person
+from emergency.plans.importing.people import PLACEHOLDER, Person, named_before
 from emergency.plans.importing.reading import Reading
 from emergency.plans.models import Part, Plan, PlanKind, PlanSection, PlanVersion, ResponseGrade, VersionState
 from emergency.plans.phones import refuse_phones
@@ -186,7 +186,11 @@ class _People:
             )
         self.made = self.referred = 0
         self._people = {person.key: person for person in people}
-        self._decided = {person.key: decisions.get(person.key, Decision()) for person in people}
+        first = named_before(people)  # decided once, and so for every mention that is not decided by itself
+        self._decided = {
+            person.key: decisions.get(person.key) or decisions.get(first.get(person.key, person.key), Decision())
+            for person in people
+        }
         self._post: dict[int, int] = {}
         for person in people:
             decision = self._decided[person.key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -70,6 +71,18 @@ def take_out(source: Source) -> list[Person]:
         type(r)(r.code, r.message, r.at, r.params, "" if find_phones(r.quote) else r.quote) for r in source.remarks
     ]
     return people
+
+
+def named_before(people: Sequence[Person]) -> dict[int, int]:
+    """Of whoever stands in a file several times with the same name and numbers: the key of the first mention."""
+    first: dict[tuple[str, tuple[str, ...], str], int] = {}
+    found = {}
+    for person in people:
+        digits = tuple(re.sub(r"\D", "", unicodedata.normalize("NFKC", phone)) for phone in person.phones)
+        known = first.setdefault((person.name, digits, person.words), person.key)
+        if known != person.key:
+            found[person.key] = known
+    return found
 
 
 def _from_text(text: str, at: int, people: list[Person], *, column: bool = False, owner: Person | None = None) -> str:

@@ -78,7 +78,7 @@ class DrillInspections(MethodView):
     def get(self, args: dict[str, Any]) -> Page[Any]:
         """The checks within the token's area, the latest first."""
         only = args.pop("open")
-        found = inspecting.inspections(session(), actor=current_actor(), open_only=only, **args)
+        found = inspecting.inspections(session(), actor=current_actor(), open_only=only, words=False, **args)
         return found.map(lambda shown: _inspection(shown.inspection))
 
 

@@ -27,6 +27,11 @@ from kernel.errors import N_, Conflict, Invalid, NotFound
 from kernel.ids import new_id
 
 INSPECTED = journal.kind("drills.inspected", "演练抽查", "Drill inspected", "what", "result", "due")
+WORDS_SEEN = journal.kind(
+    "drills.inspection_words_seen", "查看抽查整改内容", "Words of a spot check seen", "count", personal=True
+)
+SEALED = "•"
+"""What stands for words that the reader does not open."""
 TABLE = Inspection.__tablename__
 MOST = 500
 _FILL = N_("Fill this in.")
@@ -138,10 +143,14 @@ def inspections(
     actor: Actor,
     occurrence_id: int | None = None,
     open_only: bool = False,
+    words: bool = True,
     cursor: str | None = None,
     limit: int = PAGE_SIZE,
 ) -> Page[Shown]:
-    """Spot checks in the actor's area, the latest first."""
+    """Spot checks in the actor's area, the latest first.
+
+    What was ordered and what proves it may name somebody: opened (`words`) for who works on drills only, and journalled.
+    """
     actor.require(Permission.DRILLS_VIEW)
     statement = sa.select(Inspection).where(in_scope(Inspection.division_code, actor))
     if occurrence_id is not None:
@@ -154,9 +163,17 @@ def inspections(
     wanted = {row.occurrence_id for row in page.items}
     drills = {row.id: row for row in session.scalars(sa.select(Occurrence).where(Occurrence.id.in_(wanted)))}
     safe = vault.of(session)
+    words = words and actor.can(Permission.DRILLS_EDIT)
+    sealed_ones = [row for row in page.items if row.ordered_sealed] if words else []
+    for occurrence_id in dict.fromkeys(row.occurrence_id for row in sealed_ones):
+        count = sum(row.occurrence_id == occurrence_id for row in sealed_ones)
+        journal.record(
+            session, WORDS_SEEN, actor=actor, subject=(Occurrence.__tablename__, occurrence_id),
+            purpose=journal.Purpose.DRILL, count=count,
+        )  # fmt: skip
 
     def opened(row: Inspection, name: str, sealed: bytes | None) -> str:
-        return safe.open(TABLE, name, row.id, sealed) if sealed else ""
+        return safe.open(TABLE, name, row.id, sealed) if sealed and words else SEALED if sealed else ""
 
     shown = [
         Shown(

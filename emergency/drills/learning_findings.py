@@ -25,13 +25,15 @@ from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
 from emergency.plans import service as plans
 from emergency.plans.models import Plan, PlanState, PlanVersion, VersionState
-from emergency.privacy import vault
+from emergency.privacy import journal, vault
+from emergency.privacy.journal import Purpose
 from kernel.db import now, touch
 from kernel.errors import N_, Conflict, Invalid, NotFound
 from kernel.ids import new_id
 from kernel.states import transition
 
 TABLE = Finding.__tablename__
+PROOF_SEEN = journal.kind("drill.proof_seen", "查看整改证明", "Proof of a correction seen", personal=True)
 PROOF = 500
 CHOICES = 30
 
@@ -177,9 +179,15 @@ def reopen_finding(session: Session, *, actor: Actor, finding_id: int, reason: s
     return finding
 
 
-def proof_of(session: Session, row: Finding | CorrectiveAction) -> str:
-    """The words of a proof, opened; the caller has checked who reads."""
+def proof_of(session: Session, *, actor: Actor, row: Finding | CorrectiveAction) -> str:
+    """The words of a proof for who works on drills, and that is journalled, for they may name somebody.
+
+    Everybody else gets nothing. A file that proves it may show faces or names and is opened for a purpose only.
+    """
+    if not actor.can(Permission.DRILLS_EDIT):
+        return ""
     if row.proof_sealed is not None:
+        journal.record(session, PROOF_SEEN, actor=actor, subject=(row.__tablename__, row.id), purpose=Purpose.DRILL)
         return vault.of(session).open(row.__tablename__, "proof", row.id, row.proof_sealed)
     return row.proof or ""
 

@@ -90,7 +90,7 @@ def _action(action_id: int, status: int = 200, **forms: Form) -> Page:
         names=accounts.display_names(
             work, {c.actor for c in changes} | {key for key in (action.done_by, action.verified_by) if key}
         ),
-        own=action.done_by == str(actor), proof=findings.proof_of(work, action) if actor.can(EDIT) else "",
+        own=action.done_by == str(actor), proof=findings.proof_of(work, actor=actor, row=action),
         today=learning_lists.today_of(work), purposes=enum_choices(Purpose),
     )  # fmt: skip
     return body, status

@@ -176,7 +176,7 @@ def _show(finding_id: int, status: int = 200, *, given: ActionForm | None = None
         ),
         names=accounts.display_names(work, {c.actor for c in changes} | {finding.found_by}),
         offers=findings.mendings(work, actor=actor, findings=[finding]), may_edit=actor.can(EDIT),
-        proof=findings.proof_of(work, finding) if actor.can(EDIT) else "", today=learning_lists.today_of(work),
+        proof=findings.proof_of(work, actor=actor, row=finding), today=learning_lists.today_of(work),
         under_way=sum(a.state is ActionState.OPEN for a in held),
     )  # fmt: skip
     return body, status

@@ -14,6 +14,7 @@ from emergency.drills.defects import defects
 from emergency.drills.inspection_models import Inspected, Inspection
 from emergency.drills.models import DrillKind, Occurrence, Programme
 from emergency.http.permissions import Role
+from emergency.privacy.journal import JournalEntry
 from kernel.clock import ManualClock
 from kernel.errors import Conflict, DomainError, Invalid, NotFound
 from scheduler.recurrence import Freq, Recurrence
@@ -131,3 +132,18 @@ def test_pages_open_for_a_township_and_a_village(
     for path in ("/drills/compliance", "/drills/compliance?q=台头", "/drills/calendar", "/drills/rules",
                  "/drills/inspections", f"/drills/compliance?town={TAITOU}"):  # fmt: skip
         assert client.get(path).status_code == 200, path
+
+
+def test_the_words_of_a_check_are_opened_for_who_works_on_drills_and_that_is_journalled(
+    world: World, drills: tuple[int, int], app: flask.Flask
+) -> None:
+    check(world, drills[0])
+    with world.database.read() as session:
+        (shown,) = inspecting.inspections(session, actor=person(Role.STOREKEEPER, id=8)).items
+        assert shown.ordered == inspecting.SEALED
+        (unopened,) = inspecting.inspections(session, actor=PLANNER, words=False).items
+        assert unopened.ordered == inspecting.SEALED
+    assert "补做疏散清点" in signed_in(app, PLANNER).get(f"/drills/{drills[0]}/inspections").text
+    with world.database.read() as session:
+        seen = session.scalars(sa.select(JournalEntry).where(JournalEntry.kind == inspecting.WORDS_SEEN.key)).all()
+    assert [entry.subject_id for entry in seen] == [drills[0]]

@@ -13,10 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 from emergency.drills import learning
+from emergency.drills.learning_findings import proof_of
 from emergency.drills.learning_models import CorrectiveAction, DrillReport, Evaluation, Finding, ObjectiveRating, Rating
 from emergency.drills.learning_objectives import ObjectiveText
 from emergency.drills.models import DrillKind, Occurrence, Programme
 from emergency.http.permissions import Role
+from emergency.privacy.journal import JournalEntry
 from kernel.clock import ManualClock
 from scheduler.recurrence import Freq, Recurrence
 from tests.drills.conftest import World
@@ -191,3 +193,17 @@ def test_who_may_only_look_changes_nothing(world: World, held: Occurrence, app: 
                  f"/drills/reports/{one(world, DrillReport)}",
                  f"/drills/programmes/{held.programme_id}/objectives"):  # fmt: skip
         assert client.post(path, data={"purpose": "drill"}).status_code == 403, path
+
+
+def test_the_words_of_a_proof_are_opened_for_who_works_on_drills_and_that_is_journalled(
+    world: World, held: Occurrence, app: flask.Flask
+) -> None:
+    action = one(world, CorrectiveAction)
+    with world.database.write() as session:
+        learning.finish_action(session, actor=world.planner, action_id=action, proof="签到表：王某一到场")
+    assert "签到表：王某一到场" in signed_in(app, world.planner).get(f"/drills/actions/{action}").text
+    with world.database.read() as session:
+        seen = session.scalars(sa.select(JournalEntry).where(JournalEntry.kind == "drill.proof_seen")).one()
+        assert (seen.subject_kind, seen.subject_id) == ("drill_corrective_action", action)
+        row = session.get_one(CorrectiveAction, action)
+        assert proof_of(session, actor=VIEWER, row=row) == ""

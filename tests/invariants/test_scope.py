@@ -81,6 +81,10 @@ FORM = {
     "choice": "1:yes", "issued_on": "2026-11-20",
 }  # fmt: skip
 BODIES = {
+    "inspections": {"inspected_on": "2026-11-20", "result": "passed"}, "finish": {"proof": "核对"},
+    "correct": {"version": 1, "corrected_on": "2026-11-20", "proof": "核对"},
+    "actions": {"text": "核对", "owner_words": "核对", "due_on": "2026-12-02"},
+    "<int:sheet_id>": {"version": 1, "lines": []},
     "findings": {"text": "核对"}, "<int:programme_id>": {"seen": "核对"}, "pause": {"reason": "核对"},
     "end": {"reason": "核对"}, "refuse": {"reason": "核对"}, "move": {"day": "2026-12-02"},
     "reschedule": {"starts_at": "2026-12-02T09:00:00+08:00", "version": 1},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -16,13 +18,19 @@ from emergency.http.permissions import Permission
 from emergency.privacy import vault
 from kernel.db import Database, now, touch
 from kernel.errors import N_, Conflict, DomainError, Forbidden, Invalid
+from kernel.logs import kv
 from kernel.states import note, transition
 from scheduler.due import claim_due
 
+log = logging.getLogger(__name__)
 ACTOR = Actor.system("drills.day")
 EARLY = timedelta(hours=12)
 """So long before its date a drill may be started by hand."""
 NO_REASON = N_("Say why; the evaluators will ask.")
+TRIES = 3
+"""So often a tick tries what others changed under its hands, before it counts as failed."""
+FAULT = "internal"
+"""The trouble of an inject that failed for no reason that a person could mend; the log says more."""
 
 
 def clock_of(day: DrillDay) -> ScenarioClock:
@@ -146,20 +154,46 @@ def send_due(database: Database, moment: datetime) -> int:
     """Send what is due, one inject a transaction; what is too late is missed, and waits for the director.
 
     Claim, message and `done_at` are one transaction: a process that dies in it leaves the inject as it was, and two
-    tickers never send the same one.
+    tickers never send the same one. One that fails stops no other: it is marked and, as nobody knows how far it came,
+    waits for the director instead of being tried again.
     """
     handled = hold_running(database, moment)
-    while _anything_due(database, moment):
-        with database.write() as session:
-            claimed = claim_due(session, DrillInject.__table__, moment, 1)
+    tried: Counter[int] = Counter()
+    while handled < day_rules.MAX_INJECTS and _anything_due(database, moment):
+        claimed: list[int] = []
+        try:
+            with database.write() as session:
+                claimed = claim_due(session, DrillInject.__table__, moment, 1)
+                if claimed:
+                    inject = session.get_one(DrillInject, claimed[0], populate_existing=True)
+                    _release(session, inject, moment)
+        except Exception as error:
             if not claimed:
-                return handled
-            inject = session.get_one(DrillInject, claimed[0], populate_existing=True)
-            _release(session, inject, moment)
-        handled += 1
-        if handled >= day_rules.MAX_INJECTS:
+                raise  # no inject's fault
+            tried[claimed[0]] += 1
+            if isinstance(error, Conflict) and tried[claimed[0]] < TRIES:
+                continue  # the director decided in the same moment: look again
+            log.exception("an inject failed %s", kv(inject=claimed[0], error=type(error).__name__))
+            _failed(database, claimed[0], moment)
+        if not claimed:
             return handled
+        handled += 1
     return handled
+
+
+def _failed(database: Database, inject_id: int, moment: datetime) -> None:
+    """Keep that an inject failed; where even this fails, it is out of the way until its claim is stale."""
+    try:
+        with database.write() as session:
+            inject = session.get_one(DrillInject, inject_id, with_for_update=True)
+            if inject.state is InjectState.PLANNED:
+                _move(session, inject, InjectState.FAILED, ACTOR, None, done_at=moment, trouble=FAULT)
+            else:
+                inject.due_at = None  # decided meanwhile
+    except Exception as error:
+        log.exception("a failed inject could not be marked %s", kv(inject=inject_id, error=type(error).__name__))
+        with database.write() as session:
+            session.execute(sa.update(DrillInject).where(DrillInject.id == inject_id).values(claimed_at=moment))
 
 
 def hold_running(database: Database, moment: datetime) -> int:
@@ -174,9 +208,12 @@ def hold_running(database: Database, moment: datetime) -> int:
         touched = [day_id for day_id, occurrence in running if day_holding.here(real, occurrence)]
     held = 0
     for day_id in touched:
-        with database.write() as session:
-            day = session.get_one(DrillDay, day_id, with_for_update=True)
-            held += _hold(session, day, moment)
+        try:
+            with database.write() as session:
+                day = session.get_one(DrillDay, day_id, with_for_update=True)
+                held += _hold(session, day, moment)
+        except Exception as error:  # the others stand still all the same; its injects look again before they leave
+            log.exception("a drill could not be held %s", kv(day=day_id, error=type(error).__name__))
     return held
 
 

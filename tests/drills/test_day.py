@@ -306,6 +306,58 @@ def test_an_inject_that_cannot_leave_says_why_and_waits_for_the_director(
         assert session.scalar(sa.select(DrillInject.trouble).where(DrillInject.number == 1)) == "nobody"
 
 
+def _breaks_for(number: int, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    real = day_running.day_sending.send
+
+    def broken(session: Session, inject: DrillInject) -> Broadcast:
+        sent = real(session, inject)
+        if inject.number == number:
+            raise error
+        return sent
+
+    monkeypatch.setattr(day_running.day_sending, "send", broken)
+
+
+def test_an_inject_that_breaks_stops_no_other(
+    world: World, drill: int, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2, 3):
+        add(world, drill, number, number)
+    control(world, drill, "start", factor=1)
+    _breaks_for(1, monkeypatch, ValueError("a fault of ours"))
+    assert tick(world, clock, 190) == 3
+    assert states(world.database) == {1: InjectState.FAILED, 2: InjectState.SENT, 3: InjectState.SENT}
+    with world.database.read() as session:
+        assert session.scalar(sa.select(DrillInject.trouble).where(DrillInject.number == 1)) == "internal"
+    assert len(broadcasts(world.database)) == 2, "what broke left nothing behind"
+    assert tick(world, clock, 5) == 0, "it waits for the director"
+    monkeypatch.undo()
+    with world.database.write() as session:
+        first = session.scalars(sa.select(DrillInject.id).where(DrillInject.number == 1)).one()
+        day_running.send_now(session, actor=world.planner, inject_id=first, reason="故障已排除，补发")
+    assert states(world.database)[1] is InjectState.SENT and len(broadcasts(world.database)) == 3
+
+
+def test_an_inject_whose_fault_cannot_even_be_marked_stops_no_other(
+    world: World, drill: int, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2):
+        add(world, drill, number, number)
+    control(world, drill, "start", factor=1)
+    real = day_running._move
+
+    def unmovable(session: Session, inject: DrillInject, *rest: Any, **values: Any) -> None:
+        if inject.number == 1:
+            raise ValueError("a fault of ours")
+        real(session, inject, *rest, **values)
+
+    monkeypatch.setattr(day_running, "_move", unmovable)
+    assert tick(world, clock, 130) == 2
+    assert states(world.database) == {1: InjectState.PLANNED, 2: InjectState.SENT}
+    monkeypatch.undo()
+    assert tick(world, clock, 10) == 0, "its claim still stands"
+
+
 def test_skip_and_postpone_want_a_reason_and_keep_it(world: World, drill: int, clock: ManualClock) -> None:
     one, two = add(world, drill, 1, 5), add(world, drill, 2, 5)
     control(world, drill, "start", factor=1)

@@ -283,7 +283,7 @@ def _registered(session: Session, code: str) -> dict[str, int]:
         .where(within(Resident.division_code, code))
         .group_by(Resident.division_code)
     )
-    return {village: count for village, count in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def _villages(database: Database, now: date) -> None:

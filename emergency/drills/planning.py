@@ -207,8 +207,14 @@ def add_dates(session: Session, *, actor: Actor, programme_id: int, dates: Itera
 
 
 def get_occurrence_for_change(session: Session, *, actor: Actor, occurrence_id: int) -> Occurrence:
-    """An occurrence that the actor may change."""
-    occurrence = session.get(Occurrence, occurrence_id)
+    """An occurrence that the actor may change, as it stands now; whoever writes waits for who changes it first.
+
+    Without the lock two movers on PostgreSQL read the same version, and the later one overwrites the earlier.
+    """
+    writes = bool(session.info["writer"])
+    if writes:
+        session.flush()
+    occurrence = session.get(Occurrence, occurrence_id, with_for_update=writes, populate_existing=writes)
     if occurrence is None or not actor.covers(occurrence.division_code):
         raise NotFound(N_("There is no such drill in your area."))
     return occurrence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -36,6 +37,7 @@ from notify.models import Broadcast, Kind
 from scheduler.recurrence import Freq, OnHoliday, Recurrence
 from tests.drills.conftest import World
 from tests.plans.support import DULIU, TAITOU, person
+from tests.together import at_once
 
 Plan = Callable[..., Programme]
 
@@ -366,3 +368,29 @@ def test_a_neighbour_sees_and_touches_nothing(world: World, plan: Plan) -> None:
         with pytest.raises(DomainError) as refused, world.database.write() as session:
             act(session)
         assert refused.value.status in (403, 404)
+
+
+def test_of_two_who_move_a_drill_at_once_one_is_told_to_look_again(world: World, plan: Plan) -> None:
+    with world.database.write() as session:
+        plan(session)
+    first = occurrences(world)[0]
+    both_looked, outcomes = threading.Barrier(2), []
+
+    def go() -> None:
+        try:
+            with world.database.write() as session:
+                session.get_one(Occurrence, first.id)  # as a page does before it asks for the change
+                if world.database.engine.dialect.name == "postgresql":  # on SQLite the second has to wait for this
+                    both_looked.wait(10)
+                service.reschedule(
+                    session, actor=world.planner, occurrence_id=first.id, version=first.version,
+                    starts_at=first.starts_at + timedelta(days=1),
+                )  # fmt: skip
+        except DomainError as error:
+            outcomes.append(error.code)
+        else:
+            outcomes.append("moved")
+
+    at_once(go, 2)
+    assert sorted(outcomes) == ["moved", "version_conflict"]
+    assert occurrences(world)[0].version == first.version + 1

@@ -33,6 +33,7 @@ from emergency.drills.standing_models import SubjectKind, Watched
 from emergency.drills.standing_rules import Drill, Outcome
 from emergency.http.actor import Actor
 from emergency.http.permissions import Permission
+from emergency.people.posts.models import Post
 from emergency.plans.models import Plan, PlanKind, PlanLevel, PlanState
 from kernel.clock import BEIJING
 from kernel.db import now
@@ -182,7 +183,7 @@ Key = tuple[SubjectKind, int]
 
 
 def drills_of(session: Session, keys: Iterable[Key]) -> dict[Key, list[Drill]]:
-    """What each subject held and plans: a unit's own, a division's own, and those of the programmes of a plan."""
+    """What each subject held and plans: a unit's own, a division's own, and those that rehearse a plan."""
     wanted: dict[SubjectKind, list[int]] = defaultdict(list)
     for kind, subject_id in keys:
         wanted[kind].append(subject_id)
@@ -214,8 +215,25 @@ def _drills(kind: SubjectKind, ids: Sequence[int]) -> sa.Select[Any]:
     if kind is SubjectKind.DIVISION:
         return statement.where(Occurrence.division_code.in_([str(i) for i in ids]), Occurrence.unit_id.is_(None))
     if kind is SubjectKind.PLAN:
-        return statement.where(Programme.plan_id.in_(ids))
+        return statement.where(Programme.plan_id.in_(ids), _rehearses())
     return statement.where(Occurrence.unit_id.in_(ids))
+
+
+def _rehearses() -> sa.ColumnElement[bool]:
+    """Whether a programme rehearses the plan that it names: in the plan's own area, or by whoever owns the plan.
+
+    Another township that takes a plan as its pattern rehearses nothing of it where it is in force.
+    """
+    inside = sa.func.substr(Programme.division_code, 1, sa.func.length(Division.prefix)) == Division.prefix
+    of_its_post = sa.and_(
+        Programme.division_code == Post.division_code, Programme.unit_id.is_not_distinct_from(Post.unit_id)
+    )
+    return sa.exists(
+        sa.select(Plan.id)
+        .join(Division, Division.code == Plan.division_code)
+        .outerjoin(Post, Post.id == Plan.owner_post_id)
+        .where(Plan.id == Programme.plan_id, sa.or_(inside, Programme.unit_id == Plan.unit_id, of_its_post))
+    )
 
 
 def since_of(session: Session, keys: Iterable[Key], today: date) -> dict[Key, date]:
@@ -248,7 +266,10 @@ def _first_programmes(kind: SubjectKind, ids: Sequence[int]) -> sa.Select[Any]:
         codes = [str(i) for i in ids]
         condition = sa.and_(column.in_(codes), Programme.unit_id.is_(None))
         return sa.select(column, first).where(condition).group_by(column)
-    column = Programme.unit_id if kind is SubjectKind.UNIT else Programme.plan_id
+    if kind is SubjectKind.PLAN:
+        column = Programme.plan_id
+        return sa.select(column, first).where(column.in_(ids), _rehearses()).group_by(column)
+    column = Programme.unit_id
     return sa.select(column, first).where(column.in_(ids)).group_by(column)
 
 

@@ -116,7 +116,7 @@ def _preview(session: Session, actor: Actor, programme: Programme, facts: NewPro
         raise Conflict(N_("This programme has ended. Enter a new one."), code="wrong_state")
     facts = replace(facts, division_code=programme.division_code, unit_id=programme.unit_id)
     dates = check_facts(session, actor=actor, facts=facts)
-    _check_form(session, programme, facts)
+    _check_on_record(session, programme, facts)
     result = Outcome()
     if programme.state is ProgrammeState.ACTIVE:
         coming = _coming(session, programme.id)
@@ -127,16 +127,24 @@ def _preview(session: Session, actor: Actor, programme: Programme, facts: NewPro
     return Preview(programme, facts, result, dates, digest(programme.version, asked_for, result))
 
 
-def _check_form(session: Session, programme: Programme, facts: NewProgramme) -> None:
-    """What was held at a table would become a drill in the field after the fact, and proof of a rule."""
-    if facts.form is programme.form:
-        return
+def _check_on_record(session: Session, programme: Programme, facts: NewProgramme) -> None:
+    """What was held stays proof of what it was held for: at a table or in the field, by which plan."""
+    faults = {}
+    if facts.form is not programme.form:
+        faults["form"] = N_(
+            "Drills of this programme were held already in this form. Enter a new programme for another form."
+        )
+    if facts.plan_id != programme.plan_id:
+        faults["plan_id"] = N_(
+            "Drills of this programme were held already and prove what their plan asks for. Enter a new programme for"
+            " another plan, and end this one."
+        )
     held = sa.select(Occurrence.id).where(
         Occurrence.programme_id == programme.id, Occurrence.state == OccurrenceState.HELD
     )
-    if session.scalar(held.limit(1)) is not None:
-        text = N_("Drills of this programme were held already in this form. Enter a new programme for another form.")
-        raise Invalid(text, code="form_on_record", fields={"form": text})
+    if faults and session.scalar(held.limit(1)) is not None:
+        code = "form_on_record" if "form" in faults else "plan_on_record"
+        raise Invalid(next(iter(faults.values())), code=code, fields=faults)
 
 
 def _wanted(

@@ -22,7 +22,9 @@ from emergency.drills.day_attendance import add_groups
 from emergency.drills.day_models import InjectState
 from emergency.drills.models import DrillKind, Form, Occurrence, Programme
 from emergency.drills.rules import Standing
+from emergency.drills.standing_models import SubjectKind
 from emergency.http.permissions import Role
+from emergency.people.posts.models import Post
 from emergency.plans.models import Plan as WrittenPlan
 from kernel.clock import BEIJING, ManualClock
 from kernel.db import now
@@ -176,3 +178,53 @@ def test_what_was_held_at_a_table_does_not_become_a_field_drill_afterwards(world
         with pytest.raises(Invalid) as refused:
             programmes.preview(session, actor=world.planner, programme_id=programme.id, facts=facts)
     assert refused.value.code == "form_on_record"
+
+
+def _proofs(world: World, plan_id: int) -> int:
+    with world.database.read() as session:
+        key = (SubjectKind.PLAN, plan_id)
+        return sum(drill.held for drill in compliance.drills_of(session, [key]).get(key, []))
+
+
+def test_a_plan_is_rehearsed_in_its_own_area_or_by_its_owner_only(world: World, clock: ManualClock) -> None:
+    hold(world, clock, Form.FIELD)
+    with world.database.write() as session:
+        mine, other = a_plan(session, now(session)), a_plan(session, now(session))
+        session.get_one(WrittenPlan, other).division_code = DULIU
+        programme = session.scalars(sa.select(Programme)).one()
+        programme.plan_id = mine
+    assert _proofs(world, mine) == 1, "a school of the township rehearses the township's plan"
+    with world.database.write() as session:
+        session.get_one(Programme, programme.id).plan_id = other
+    assert _proofs(world, other) == 0, "another township's plan is not rehearsed here"
+    with world.database.read() as session:
+        key, today = (SubjectKind.PLAN, other), date(2026, 11, 1)
+        assert compliance.since_of(session, [key], today) == {key: today}, "nor is it watched from here"
+    with world.database.write() as session:
+        session.get_one(WrittenPlan, other).unit_id = world.school
+    assert _proofs(world, other) == 1, "the unit whose plan it is rehearses it wherever it stands"
+    with world.database.write() as session:
+        written, programme = session.get_one(WrittenPlan, other), session.get_one(Programme, programme.id)
+        written.unit_id, written.owner_post_id, programme.unit_id = None, world.chief, None
+        assert session.get_one(Post, world.chief).division_code == programme.division_code
+    assert _proofs(world, other) == 1, "the owner is a post of this township"
+
+
+@pytest.mark.parametrize("named_before", [True, False])
+def test_what_was_held_by_a_plan_does_not_prove_another_one_afterwards(
+    world: World, clock: ManualClock, named_before: bool
+) -> None:
+    with world.database.write() as session:
+        one, two = a_plan(session, now(session)), a_plan(session, now(session))
+    hold(world, clock, Form.FIELD)
+    with world.database.write() as session:
+        programme = session.scalars(sa.select(Programme)).one()
+        programme.plan_id = one if named_before else None
+        session.flush()
+        facts = programmes.facts_of(session, programme)
+        for plan_id in {two, None} - {programme.plan_id}:
+            with pytest.raises(Invalid) as refused:
+                programmes.preview(
+                    session, actor=world.planner, programme_id=programme.id, facts=replace(facts, plan_id=plan_id)
+                )
+            assert refused.value.code == "plan_on_record" and "plan_id" in refused.value.fields

@@ -64,6 +64,9 @@ class ProgrammeIn(ProgrammeFacts):
     start_time = fields.Time(format="%H:%M", required=True)
     division_code = fields.String(required=True, validate=ma.validate.Length(equal=12))
     unit_id = fields.Integer(allow_none=True, load_default=None, validate=_ID)
+    backdated = fields.Boolean(
+        load_default=False, metadata={"description": "write the dates before today too; their records follow"}
+    )
 
 
 class ProgrammeChangeIn(ProgrammeFacts):

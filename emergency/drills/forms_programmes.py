@@ -6,7 +6,7 @@ import re
 from datetime import date
 from typing import Any
 
-from wtforms import SelectField, TimeField
+from wtforms import BooleanField, SelectField, TimeField
 
 from emergency.drills.models import Content, DrillKind, Purpose
 from emergency.drills.models import Form as DrillForm
@@ -78,6 +78,7 @@ class ProgrammeForm(Form):
     season = Text(_l("Before which day (month-day)"), [optional(), length(most=5)])
     before = Number(_l("How long before"), [optional(), between(0, 180)])
     before_unit = SelectField(_l("Counted in"), default="days")
+    backdated = BooleanField(_l("Write the dates before today too: their drills were held and their records follow"))
     dates = LongText(_l("Dates, one a line"), [optional(), length(most=8000)])
     on_holiday = EnumField(_l("On a holiday it is"), OnHoliday, default=OnHoliday.NEXT)
     on_break = EnumField(_l("In school holidays it is"), OnBreak, default=OnBreak.KEEP)

@@ -92,6 +92,27 @@ def check_yields(rule: Recurrence, ends_on: date | None, day: date, calendars: C
     return rule.upcoming(max(rule.start, day), 5, last=last, calendar=calendars.work, terms=calendars.terms)
 
 
+def past_dates(rule: Recurrence, ends_on: date | None, day: date, calendars: Calendars) -> list[Planned]:
+    """The dates that a rule gives before `day`; written only where somebody asks for it."""
+    return slots(rule, ends_on, rule.start, day - timedelta(days=1), calendars) if rule.start < day else []
+
+
+def check_past(
+    rule: Recurrence, ends_on: date | None, day: date, calendars: Calendars, *, backdated: bool
+) -> list[Planned]:
+    """The dates before today; refused where there are no others and they are not asked for, or where they are too
+    many to enter records for (422 `dates_in_the_past`, `too_many_dates`)."""
+    past = past_dates(rule, ends_on, day, calendars)
+    if backdated and len(past) > MOST_DATES:
+        raise _refused("starts_on", N_("This gives more than 120 dates before today. Choose a later first date."),
+                       "too_many_dates")  # fmt: skip
+    last = last_day(rule, ends_on)
+    if not backdated and last is not None and last < day:
+        raise _refused("starts_on", N_("Every date lies before today. To enter the records of drills that were held,"
+                                       " tick that past dates are written too."), "dates_in_the_past")  # fmt: skip
+    return past
+
+
 def _why_nothing(rule: Recurrence, last: date | None, calendars: Calendars) -> Invalid:
     bare = Recurrence.from_json({k: v for k, v in rule.to_json().items() if k not in ("on_holiday", "on_break")})
     unmoved = bare.upcoming(rule.start, 1, last=last, calendar=calendars.work, terms=calendars.terms)

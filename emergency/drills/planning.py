@@ -13,7 +13,15 @@ from sqlalchemy.orm import Session
 from emergency.divisions.models import Unit
 from emergency.divisions.rules import ancestors, in_scope
 from emergency.drills import rules
-from emergency.drills.materialising import Calendars, check_yields, horizon, local_moment, materialise, today
+from emergency.drills.materialising import (
+    Calendars,
+    check_past,
+    check_yields,
+    horizon,
+    local_moment,
+    materialise,
+    today,
+)
 from emergency.drills.models import (
     Content,
     DrillKind,
@@ -71,6 +79,8 @@ class NewProgramme:
     post_ids: Sequence[int] = ()
     rule_keys: Sequence[str] = ()
     rule_ids: Sequence[int] = ()
+    backdated: bool = False
+    """Whether the dates before today are written too, for drills whose records are entered afterwards."""
 
 
 def check_facts(
@@ -117,13 +127,20 @@ def _check_posts(session: Session, actor: Actor, post_ids: Sequence[int]) -> Non
 
 
 def create_programme(session: Session, *, actor: Actor, facts: NewProgramme) -> Programme:
-    """Enter a programme and the dates that it gives within 13 months."""
+    """Enter a programme and the dates that it gives within 13 months, from today unless it is `backdated`.
+
+    Raises `Invalid` (`dates_in_the_past`) where all of them lie before today.
+    """
     actor.require(Permission.DRILLS_EDIT)
     calendars = Calendars.load(session)
     check_facts(session, actor=actor, facts=facts, calendars=calendars)
+    day, columns = today(session), columns_of(facts)
+    check_past(facts.recurrence, facts.ends_on, day, calendars, backdated=facts.backdated)
+    if not facts.backdated:  # nobody was asked for what lies before: it is neither missed nor watched
+        columns["starts_on"] = max(facts.recurrence.start, day)
     programme = Programme(
         id=new_id(), division_code=facts.division_code, unit_id=facts.unit_id, state=ProgrammeState.ACTIVE,
-        created_by=str(actor), created_at=now(session), calendar_seen="", version=1, **columns_of(facts),
+        created_by=str(actor), created_at=now(session), calendar_seen="", version=1, **columns,
     )  # fmt: skip
     session.add(programme)
     session.flush()
@@ -192,7 +209,9 @@ def add_dates(session: Session, *, actor: Actor, programme_id: int, dates: Itera
     if rule.freq is not Freq.LISTED or programme.state is not ProgrammeState.ACTIVE:
         raise Conflict(N_("Dates can only be added to a running programme of named dates."), code="wrong_state")
     whole = Recurrence.listed([*rule.dates, *dates])
-    programme.recurrence, programme.starts_on = whole.to_json(), whole.start
+    added = min(set(whole.dates) - set(rule.dates), default=programme.starts_on)
+    programme.recurrence = whole.to_json()
+    programme.starts_on = min(programme.starts_on, added)  # somebody named each of them
     if programme.ends_on is not None:
         programme.ends_on = max(programme.ends_on, whole.dates[-1])
     programme.version += 1

@@ -206,6 +206,7 @@ def change(session: Session, *, actor: Actor, programme_id: int, facts: NewProgr
     if agreed.digest != seen:
         raise PreviewChanged
     columns, served = columns_of(agreed.facts), facts_of(session, programme)
+    columns["starts_on"] = _still_asked_from(session, programme, columns)
     differing = [name for name, value in columns.items() if getattr(programme, name) != value]
     if set(served.post_ids) != set(facts.post_ids):
         differing.append("posts")
@@ -228,6 +229,12 @@ def change(session: Session, *, actor: Actor, programme_id: int, facts: NewProgr
         _apply(session, actor, programme, result, seen_anew=not SEEN_IN_CALENDARS.isdisjoint(differing))
         materialise(session, [programme], not_before=today(session))
     return agreed
+
+
+def _still_asked_from(session: Session, programme: Programme, columns: Mapping[str, Any]) -> date:
+    """From when its dates are rows: a first date set back asks for nothing before today that was not asked for."""
+    first: date = max(columns["starts_on"], min(programme.starts_on, today(session)))
+    return min(first, columns["ends_on"]) if columns["ends_on"] is not None else first
 
 
 def _apply(session: Session, actor: Actor, programme: Programme, result: Outcome, *, seen_anew: bool) -> None:

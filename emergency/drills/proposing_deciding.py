@@ -271,6 +271,7 @@ def _facts(
         f"{name}{kind.zh}演练（{year}年度）", kind, Form.TABLETOP if kind in TABLETOPS else Form.FIELD, code,
         Recurrence.listed(days), item.at_time, content=Content.FULL if kind is DrillKind.FULL else Content.SINGLE,
         unit_id=item.unit_id, post_ids=posts_to_ask(session, code, item.unit_id), rule_ids=rule_ids,
+        backdated=True,  # somebody decided about each of these days
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ Through the services, so that what the demo shows is what the product allows. No
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
 import sqlalchemy as sa
@@ -78,7 +79,7 @@ def seed(database: Database, *, scale: int = 1) -> None:
     for start in range(0, len(wanted), PIECE):
         with database.write() as session:
             for facts in wanted[start : start + PIECE]:
-                service.create_programme(session, actor=ACTOR, facts=facts)
+                service.create_programme(session, actor=ACTOR, facts=replace(facts, backdated=True))
     _resting(database)
     _records(database, today)
     mark_missed(database, database.clock.now())

@@ -16,7 +16,7 @@ from emergency.divisions.models import Unit
 from emergency.divisions.rules import is_code
 from emergency.drills import confirming, programme_queries, programmes, recomputing
 from emergency.drills.forms_programmes import ProgrammeForm
-from emergency.drills.materialising import Calendars, check_yields, today
+from emergency.drills.materialising import Calendars, check_past, check_yields, today
 from emergency.drills.models import DrillKind, OccurrenceState, Programme, ProgrammeState
 from emergency.drills.planning import NewProgramme, create_programme
 from emergency.http.i18n import _, language
@@ -117,6 +117,7 @@ class Desk:
     rule_ids: list[int] = field(default_factory=list)
     words: str = ""
     dates: list[Planned] = field(default_factory=list)
+    past: int = 0
     programme: Programme | None = None
     preview: programmes.Preview | None = None
 
@@ -189,7 +190,7 @@ def _facts(desk: Desk) -> NewProgramme:
         content=form.content.data, unit_id=unit.id if unit is not None else None, plan_id=form.plan_id.data or None,
         ends_on=form.ends_on.data, duration_minutes=form.duration_minutes.data or 60,
         target_seconds=form.target_seconds.data, place=form.place.data or "", purpose=form.purpose.data,
-        post_ids=desk.post_ids, rule_ids=desk.rule_ids,
+        post_ids=desk.post_ids, rule_ids=desk.rule_ids, backdated=desk.programme is None and form.backdated.data,
     )  # fmt: skip
 
 
@@ -198,7 +199,10 @@ def _say(desk: Desk) -> None:
     work, form = session(), desk.form
     rule = form.recurrence()
     desk.words = words_at(rule, form.start_time.data, language()) if form.start_time.data else rule.words(language())
-    desk.dates = check_yields(rule, form.ends_on.data, today(work), Calendars.load(work))
+    day, calendars = today(work), Calendars.load(work)
+    desk.dates = check_yields(rule, form.ends_on.data, day, calendars)
+    if desk.programme is None:
+        desk.past = len(check_past(rule, form.ends_on.data, day, calendars, backdated=form.backdated.data))
 
 
 def _page(desk: Desk, status: int = 200) -> Page:

@@ -38,7 +38,7 @@ def late(world: World, plan: Plan, clock: ManualClock) -> World:
     with world.database.write() as session:
         add_unit(session, "独流镇综合市场", DULIU, UnitKind.MALL, "mall", "production", "crowded_place")
         plan(session, kind=DrillKind.FIRE, unit_id=world.plant, post_ids=(), title="消防疏散演练",
-             recurrence=Recurrence(Freq.MONTHLY, date(2026, 9, 10), interval=6))  # fmt: skip
+             recurrence=Recurrence(Freq.MONTHLY, date(2026, 9, 10), interval=6), backdated=True)  # fmt: skip
         held = session.scalars(sa.select(Occurrence).order_by(Occurrence.starts_at)).first()
         assert held is not None
         hold(world, session, held)

@@ -33,7 +33,7 @@ def drills(world: World, plan: Plan) -> tuple[int, int]:
     """One drill that was held and one that lies ahead."""
     with world.database.write() as session:
         plan(session, kind=DrillKind.FIRE, unit_id=world.plant, post_ids=(),
-             recurrence=Recurrence(Freq.MONTHLY, date(2026, 11, 10), interval=6))  # fmt: skip
+             recurrence=Recurrence(Freq.MONTHLY, date(2026, 11, 10), interval=6), backdated=True)  # fmt: skip
         held, ahead = session.scalars(sa.select(Occurrence).order_by(Occurrence.starts_at)).all()[:2]
         hold(world, session, held)
     return held.id, ahead.id

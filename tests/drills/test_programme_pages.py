@@ -284,3 +284,16 @@ def test_a_link_that_names_what_lies_elsewhere_fills_in_nothing(world: World, ap
     for query in (f"plan={made.id}", f"division={TAITOU}", "plan=x&division=1&rule="):
         answer = client.get(f"/drills/new?{query}")
         assert answer.status_code == 200 and "台头镇" not in answer.text, query
+
+
+def test_the_preview_says_what_becomes_of_the_dates_before_today(world: World, app: flask.Flask) -> None:
+    client = signed_in(app, PLANNER)
+    past = TYPED | {"starts_on": "2026-08-31"}
+    assert "今天以前的 3 个日期不生成场次" in client.get("/drills/programmes/dates", query_string=past).text
+    asked = past | {"backdated": "y"}
+    assert "今天以前的 3 个场次也将生成" in client.get("/drills/programmes/dates", query_string=asked).text
+    over = client.post("/drills/new", data=past | {"ends_on": "2026-10-31", "do": "save"})
+    assert over.status_code == 422 and "同时生成今天以前的场次" in over.text
+    assert client.post("/drills/new", data=asked | {"ends_on": "2026-10-31", "do": "save"}).status_code == 303
+    with world.database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Occurrence)) == 3

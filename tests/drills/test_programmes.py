@@ -12,11 +12,12 @@ import sqlalchemy as sa
 
 from emergency.asking import service as asking
 from emergency.asking.models import Means, Question
-from emergency.drills import programmes, service
+from emergency.drills import compliance, programmes, service
 from emergency.drills.changing import Kept
 from emergency.drills.models import Occurrence, OccurrenceState, Programme, ProgrammeState
 from emergency.drills.planning import add_dates
 from emergency.drills.programmes import PreviewChanged
+from emergency.drills.standing_models import SubjectKind
 from emergency.http.actor import SYSTEM
 from emergency.http.permissions import Role
 from emergency.privacy.journal import JournalEntry
@@ -252,3 +253,43 @@ def test_a_drill_past_midnight_ends_the_next_day(world: World, plan: Plan) -> No
     made(world, plan, start_time=time(23, 30), duration_minutes=90)
     first = rows(world)[0]
     assert first.ends_at.astimezone(BEIJING).date() == first.starts_at.astimezone(BEIJING).date() + timedelta(days=1)
+
+
+def test_a_first_date_in_the_past_asks_for_nothing_that_lies_before_today(world: World, plan: Plan) -> None:
+    past = {"recurrence": Recurrence(Freq.MONTHLY, date(2026, 1, 10)), "post_ids": ()}
+    with world.database.write() as session:
+        made = plan(session, **past).id
+    with world.database.write() as session:
+        slots = sa.select(Occurrence.slot_on).where(Occurrence.programme_id == made).order_by(Occurrence.slot_on)
+        assert session.scalars(slots).first() == date(2026, 12, 10), "the rule's own day, from today on"
+        programme = session.get_one(Programme, made)
+        key = (SubjectKind.DIVISION, int(programme.division_code))
+        assert compliance.since_of(session, [key], date(2026, 11, 23))[key] == date(2026, 11, 23)
+        facts = programmes.facts_of(session, programme)
+        assert facts.recurrence.start == date(2026, 1, 10), "what was typed is shown again"
+        for changed in (
+            replace(facts, recurrence=Recurrence(Freq.MONTHLY, date(2025, 1, 10))),
+            replace(facts, recurrence=Recurrence(Freq.MONTHLY, date(2026, 1, 10), until=date(2026, 11, 1))),
+        ):
+            seen = programmes.preview(session, actor=world.planner, programme_id=made, facts=changed).digest
+            programmes.change(session, actor=world.planner, programme_id=made, facts=changed, seen=seen)
+            programme.materialised_until = None
+            service.materialise(session, [programme])
+            rows = session.scalars(slots.where(Occurrence.state != OccurrenceState.CANCELLED)).all()
+            assert all(day >= date(2026, 11, 23) for day in rows)
+
+
+def test_past_dates_are_written_where_their_records_are_to_follow(world: World, plan: Plan) -> None:
+    past = {"recurrence": Recurrence(Freq.MONTHLY, date(2026, 9, 10), until=date(2026, 11, 10)), "post_ids": ()}
+    with world.database.write() as session:
+        with pytest.raises(Invalid) as refused:
+            plan(session, **past)
+        assert refused.value.code == "dates_in_the_past" and "starts_on" in refused.value.fields
+        with pytest.raises(Invalid) as many:
+            plan(session, recurrence=Recurrence(Freq.WEEKLY, date(2020, 1, 10)), backdated=True)
+        assert many.value.code == "too_many_dates"
+        made = plan(session, backdated=True, **past)
+        days = session.scalars(
+            sa.select(Occurrence.slot_on).where(Occurrence.programme_id == made.id).order_by(Occurrence.slot_on)
+        ).all()
+    assert days == [date(2026, 9, 10), date(2026, 10, 10), date(2026, 11, 10)]

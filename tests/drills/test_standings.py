@@ -121,7 +121,7 @@ def test_a_record_counts_at_the_next_look_and_names_the_drill_as_evidence(
 ) -> None:
     with world.database.write() as session:
         plan(session, kind=DrillKind.RESCUE, unit_id=world.plant, post_ids=(),
-             recurrence=Recurrence(Freq.YEARLY, date(2026, 11, 20), months=(3, 11), day=20))  # fmt: skip
+             recurrence=Recurrence(Freq.YEARLY, date(2026, 11, 20), months=(3, 11), day=20), backdated=True)  # fmt: skip
         held, coming = session.scalars(sa.select(Occurrence).order_by(Occurrence.starts_at)).all()[:2]
     keep(world, clock)
     assert keep(world, clock) == 0, "what is right is not computed again"

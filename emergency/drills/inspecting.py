@@ -33,7 +33,8 @@ WORDS_SEEN = journal.kind(
 SEALED = "•"
 """What stands for words that the reader does not open."""
 TABLE = Inspection.__tablename__
-MOST = 500
+MOST = 50_000
+"""More than a city has: readiness takes for mended whatever a full look does not tell."""
 _FILL = N_("Fill this in.")
 CHECKED = (OccurrenceState.HELD, OccurrenceState.MISSED)
 

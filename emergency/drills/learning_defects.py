@@ -15,7 +15,8 @@ from kernel.clock import BEIJING
 from kernel.errors import N_
 
 ROOM = "drills"
-MOST = 1000
+MOST = 50_000
+"""More than a city has: readiness takes for mended whatever a full look does not tell."""
 ACTION, REPORT = CorrectiveAction.__tablename__, DrillReport.__tablename__
 
 

@@ -27,7 +27,8 @@ from scheduler.recurrence import OnBreak, OnHoliday, Planned, Recurrence
 
 _DAY = timedelta(days=1)
 GONE = "节假日或学期安排公布后，按本计划的规则不再安排这一次"
-STUCK_MOST = 500
+STUCK_MOST = 50_000
+"""More than a city has: readiness takes for mended whatever a full look does not tell."""
 
 
 def day_of(occurrence: Occurrence) -> date:

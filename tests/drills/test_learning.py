@@ -14,7 +14,14 @@ from sqlalchemy.orm import Session
 
 from emergency.asking import service as asking
 from emergency.asking.models import Means, Question
-from emergency.drills import learning, learning_lists, learning_nudges, learning_papers, learning_reports
+from emergency.drills import (
+    learning,
+    learning_defects,
+    learning_lists,
+    learning_nudges,
+    learning_papers,
+    learning_reports,
+)
 from emergency.drills import learning_findings as findings
 from emergency.drills.defects import defects
 from emergency.drills.learning_actions import Upload
@@ -463,3 +470,20 @@ def test_words_and_owner_are_asked_of_an_action_and_its_date_lies_ahead(
         with pytest.raises((Invalid, Conflict)) as error:
             acted(world, finding, given.pop("due_on", today + timedelta(days=9)), **given)
         assert error.value.code == code, more
+
+
+def test_a_full_look_tells_every_fault_however_many_there_are(world: World, plan: Plan, clock: ManualClock) -> None:
+    """Readiness closes what a full look does not tell."""
+    many, drill = 1005, prepared(world, plan, clock)
+    with world.database.write() as session:
+        plan_id = a_plan(session, clock.now())
+    finding = found(world, drill, plan_id=plan_id)
+    action = acted(world, finding, (clock.now() + timedelta(days=1)).date())
+    with world.database.write() as session:
+        for model, row_id in ((Finding, finding), (CorrectiveAction, action)):
+            table = model.__table__
+            row = dict(session.execute(sa.select(table).where(table.c.id == row_id)).mappings().one())
+            session.execute(sa.insert(table), [row | {"id": new_id()} for _number in range(many - 1)])  # type: ignore[arg-type]
+    with world.database.read() as session:
+        assert len(learning_defects.open_findings(session, None)) == many
+        assert len(learning_defects.late_actions(session, clock.now() + timedelta(days=3), None)) == many

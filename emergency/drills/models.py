@@ -152,6 +152,7 @@ class Occurrence(Base):
     __table_args__ = (
         sa.UniqueConstraint("programme_id", "slot_on", name="one_row_a_slot"),
         sa.CheckConstraint("ends_at > starts_at", name="ends_after_it_begins"),
+        sa.CheckConstraint("(state = 'held') = (done_at IS NOT NULL)", name="held_has_its_time"),
         sa.Index(None, "starts_at"),
         sa.Index(None, "division_code", "starts_at"),
         sa.Index(None, "unit_id", "starts_at"),
@@ -177,6 +178,7 @@ class Occurrence(Base):
     due_at: Mapped[datetime]
     """By when a record must exist; past it without one the occurrence counts as missed."""
     done_at: Mapped[datetime | None]
+    """When its record came."""
     sequence: Mapped[int] = mapped_column(default=0)
     """For calendar feeds: raised whenever the date or the state changes."""
     changed_at: Mapped[datetime | None]

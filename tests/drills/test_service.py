@@ -323,7 +323,7 @@ def test_a_held_drill_of_the_right_kind_satisfies_and_a_wrong_one_does_not(
     with world.database.write() as session:
         for kind in (DrillKind.FIRE, DrillKind.RESCUE):
             plan(session, title=kind.zh, kind=kind, unit_id=world.plant, post_ids=(),
-                 recurrence=Recurrence(Freq.YEARLY, date(2026, 3, 2), months=(3, 11), day=2))  # fmt: skip
+                 recurrence=Recurrence(Freq.YEARLY, date(2026, 3, 2), months=(3, 11), day=2), backdated=True)  # fmt: skip
     assert standing("psr-highrisk-6m") is Standing.DUE  # watched since the middle of the half before
     fire = next(
         o
@@ -394,3 +394,15 @@ def test_of_two_who_move_a_drill_at_once_one_is_told_to_look_again(world: World,
     at_once(go, 2)
     assert sorted(outcomes) == ["moved", "version_conflict"]
     assert occurrences(world)[0].version == first.version + 1
+
+
+@pytest.mark.parametrize(
+    "values", [{"state": OccurrenceState.HELD}, {"done_at": datetime(2026, 11, 30, 12, 0, tzinfo=BEIJING)}]
+)
+def test_only_what_was_held_has_a_time_at_which_its_record_came(
+    world: World, plan: Plan, values: dict[str, Any]
+) -> None:
+    with world.database.write() as session:
+        plan(session)
+    with pytest.raises(sa.exc.IntegrityError, match="held_has_its_time"), world.database.write() as session:
+        session.execute(sa.update(Occurrence).values(**values))

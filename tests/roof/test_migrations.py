@@ -18,6 +18,7 @@ from alembic.runtime.migration import MigrationContext
 from emergency import schema, versions
 from emergency.divisions.models import Division
 from emergency.drills.learning_models import CorrectiveAction, Evaluation, SheetState
+from emergency.drills.models import Occurrence
 from emergency.privacy import journal
 from emergency.privacy.vault import Vault
 from emergency.upkeep import differences
@@ -209,6 +210,7 @@ def test_what_was_kept_of_drills_before_is_there_after_going_up_down_and_up(empt
             " drill_rule, (SELECT calendar_seen, purpose FROM drill_programme) p,"
             " (SELECT pinned, withdrawn FROM drill_occurrence) o, (SELECT place FROM drill_record) r")
         ).one() == (False, 1, "", "test", False, False, "")  # fmt: skip
+        assert connection.scalars(sa.select(Occurrence.done_at)).all() == [AT], "held since its record came"
         assert connection.execute(sa.select(Evaluation.state, Evaluation.handed_in_at)).one() == (
             SheetState.HANDED_IN,
             AT,

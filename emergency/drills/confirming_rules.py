@@ -30,9 +30,11 @@ def ask_at(starts_at: datetime, days: int) -> datetime:
 
 
 def answer_due(starts_at: datetime, now: datetime) -> datetime:
-    """Until when an answer is wanted."""
+    """Until when an answer is wanted; by the evening before rather than at some hour of the night."""
     left = starts_at - now
-    return starts_at - (LATEST_ANSWER if left > 2 * LATEST_ANSWER else left / 2)
+    due = starts_at - (LATEST_ANSWER if left > 2 * LATEST_ANSWER else left / 2)
+    evening = civil(due, starts_at)
+    return evening if evening > now else due
 
 
 def by_day(moment: datetime) -> bool:

@@ -56,6 +56,13 @@ def test_who_is_asked_late_has_only_the_reminders_that_still_lie_ahead() -> None
     assert [rung.step for rung in short.rungs] == [StepKind.DEPUTY, StepKind.SUPERIOR]
 
 
+def test_nobody_is_told_to_answer_by_the_middle_of_the_night() -> None:
+    assert local(rules.answer_due(NOW + timedelta(hours=8), NOW)) == "11-23 13:00"
+    assert local(rules.answer_due(NOW + timedelta(hours=30), NOW)) == "11-23 20:00", "not at midnight"
+    at_seven = NOW.replace(hour=19)
+    assert local(rules.answer_due(at_seven + timedelta(hours=14), at_seven)) == "11-24 02:00", "so near, at any hour"
+
+
 def test_zero_asks_neither_deputy_nor_superior() -> None:
     settings = Drills(remind_hours_before=(), deputy_hours_before=0, superior_hours_before=0)
     assert rules.ladder(settings, starts_at=MONDAY, due_at=MONDAY, now=NOW).rungs == ()

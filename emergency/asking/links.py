@@ -158,10 +158,11 @@ def _page(token: str, error: DomainError | None = None) -> ResponseReturnValue:
         standing=standing,
         takes=opened is not None and opened.takes_answers,
         throttled=throttled,
-        after=_aftermath(question) if opened is not None and not opened.takes_answers else "",
+        after=_aftermath(question) if opened is not None and not opened.takes_answers and not opened.left else "",
         first_day=_local(now(session()) + timedelta(days=1)),
         last_day=_local(now(session()) + timedelta(days=300)),
         needs_time=TIME,
+        left=opened is not None and opened.left,
         expired=question is not None and question.state is not QuestionState.CLOSED,
         late=question is not None and question.due_at <= now(session()),
         due=_moment(question.due_at, language) if question is not None else "",
@@ -169,7 +170,7 @@ def _page(token: str, error: DomainError | None = None) -> ResponseReturnValue:
         reasons=[(key, words[language == "en"]) for key, words in REASONS.items()],
         error=error.text(translate) if error is not None else "",
         tried=flask.request.form.get("answer", "") if error is not None else "",
-        may_be_wrong=opened is not None and service.may_be_wrong(opened.question, opened.link),
+        may_be_wrong=opened is not None and opened.takes_answers and service.may_be_wrong(opened.question, opened.link),
     )
     return _answer(page, status)
 

@@ -22,6 +22,7 @@ from emergency.asking.rules import LINK_TAKES_ANSWERS
 from emergency.divisions import rules as divisions
 from emergency.http.actor import Actor
 from emergency.http.paging import PAGE_SIZE, Page, decode_cursor, encode_cursor
+from emergency.people.posts.models import PostHolder
 from kernel.db import now
 from kernel.errors import N_, Invalid, NotFound
 
@@ -35,6 +36,8 @@ class Opened:
     question: Question
     link: Link
     takes_answers: bool
+    left: bool = False
+    """Whether whoever got the link answers for the post no more."""
 
 
 def get(session: Session, *, actor: Actor | None, question_id: int, lock: bool = False) -> Question:
@@ -61,8 +64,19 @@ def by_token(session: Session, token: str) -> Opened | None:
     if row is None:
         return None
     link, question = row
-    takes = question.state in LINK_TAKES_ANSWERS and question.closes_at > now(session)
-    return Opened(question, link, takes)
+    left = not answers_for(session, link.recipient, link.contact_id)
+    takes = not left and question.state in LINK_TAKES_ANSWERS and question.closes_at > now(session)
+    return Opened(question, link, takes, left)
+
+
+def answers_for(session: Session, recipient: str, contact_id: int) -> bool:
+    """Whether this contact is still the post's holder or deputy; an account's own link is its own."""
+    if not recipient.startswith("post:"):
+        return True
+    holds = sa.select(PostHolder.id).where(
+        PostHolder.post_id == int(recipient.removeprefix("post:")), PostHolder.contact_id == contact_id
+    )
+    return session.scalar(holds) is not None
 
 
 def open_questions(

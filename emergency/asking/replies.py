@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from emergency.asking import answers, asking_back, matching, moments, senders, sending
+from emergency.asking import answers, asking_back, lookup, matching, moments, senders, sending
 from emergency.asking.matching import Asked, Choice, Verdict
 from emergency.asking.models import Answer, Link, Means, Question, QuestionStep, Reply, ReplyState, ReplyWhy
 from emergency.asking.rules import TIME, AnswerOption
@@ -94,6 +94,8 @@ class ReplyDesk:
             exact=exact,
             exercise_only=self._exercise_only(account),
         )
+        if verdict.question_id is not None and not _still_asked(session, rows[verdict.question_id][1]):
+            verdict = Verdict(why=ReplyWhy.NO_QUESTION, candidates=(verdict.question_id,))
         if verdict.choice is not None and verdict.question_id is not None:
             counted = _count(session, rows[verdict.question_id], verdict.choice, heard)
             if counted is not None:
@@ -149,6 +151,11 @@ def _asked(session: Session, number_key: bytes, at: datetime) -> dict[int, tuple
         .order_by(Question.id, Link.created_at, Link.id)
     )
     return {question.id: (question, link) for question, link in rows}
+
+
+def _still_asked(session: Session, link: Link) -> bool:
+    """Whether the number's owner still answers for the post; who left it is not taken for it, a person decides."""
+    return lookup.answers_for(session, link.recipient, link.contact_id)
 
 
 def _facts(question: Question, link: Link) -> Asked:

@@ -15,7 +15,7 @@ import segno
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from emergency.asking import sending
+from emergency.asking import lookup, sending
 from emergency.asking.models import Link, Question, ShortCode
 from emergency.asking.rules import LINK_TAKES_ANSWERS
 from emergency.http.actor import Actor
@@ -129,6 +129,8 @@ def enter(session: Session, *, code: str) -> str | None:
     ).one_or_none()
     if row is None or row.Question.state not in LINK_TAKES_ANSWERS or row.Question.closes_at <= moment:
         return None
+    if not lookup.answers_for(session, row.ShortCode.recipient, row.ShortCode.contact_id):
+        return None  # it was read out to somebody who holds the post no more
     token = secrets.token_urlsafe(sending.TOKEN_BYTES)
     session.add(
         Link(

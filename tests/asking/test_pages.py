@@ -359,3 +359,44 @@ def test_questions_in_json(ask: Ask, client: FlaskClient) -> None:
     assert shown is not None and shown["state"] == "answered" and shown["answer"] == "yes"
     refused = client.post(f"/api/v1/questions/{question.id}/answers", json={"answer": "perhaps"})
     assert refused.status_code == 422 and refused.json is not None and refused.json["code"] == "unknown_answer"
+
+
+def test_the_link_of_a_former_holder_stops_at_once_and_keeps_what_was_answered(
+    ask: Ask, stranger: FlaskClient, outbox: Outbox, world: World, database: Database
+) -> None:
+    question = ask()
+    link = outbox.links()[0]
+    assert stranger.post(link, data={"answer": "yes"}).status_code == 303
+    with database.write() as session:
+        shown = service.show(session, actor=SYSTEM, question_ids=[question.id])[question.id]
+        holding.set_holder(
+            session, actor=SYSTEM, post_id=world.posts["village"], name="李某二", phone="15400000077", reason="换届"
+        )
+    for answered in (stranger.get(link), stranger.post(link, data={"answer": "no", "why": "work"}),
+                     stranger.post(link, data={"wrong": "1"})):  # fmt: skip
+        assert answered.status_code == 410 and "该岗位已由他人担任" in answered.text
+        assert question.text not in answered.text and "<button" not in answered.text
+    assert stranger.post("/c/code", data={"code": shown.code}).status_code == 422
+    with database.read() as session:
+        assert fetch(session, question).answer_key == "yes"
+        assert [a.key for a in service.answers_of(session, question.id)] == ["yes"]
+
+
+def test_a_deputys_link_goes_on_when_the_holder_changes(
+    ask: Ask, stranger: FlaskClient, outbox: Outbox, world: World, database: Database, clock: ManualClock
+) -> None:
+    question = ask()
+    for _step in range(3):
+        clock.advance(timedelta(minutes=6))
+        escalate(database, clock.now())
+    deputy = next(link for link in reversed(outbox.links()))
+    with database.read() as session:
+        contact = service.by_token(session, deputy.removeprefix("/c/")).link.contact_id  # type: ignore[union-attr]
+    assert contact != world.contacts["village0"]
+    with database.write() as session:
+        holding.set_holder(
+            session, actor=SYSTEM, post_id=world.posts["village"], name="李某二", phone="15400000077", reason="换届"
+        )
+    assert stranger.post(deputy, data={"answer": "yes"}).status_code == 303
+    with database.read() as session:
+        assert fetch(session, question).answer_key == "yes"

@@ -15,6 +15,7 @@ from emergency.asking.models import Means, Question, Reply, ReplyState, ReplyWhy
 from emergency.asking.tokens import forget_tokens
 from emergency.config import Config, Notify, TwilioWithExercise
 from emergency.http.permissions import Role
+from emergency.people.posts import holding
 from emergency.privacy.vault import Vault
 from kernel.clock import ManualClock
 from kernel.db import Database
@@ -279,3 +280,18 @@ def test_the_ledger_forgets_a_link_once_its_message_has_left(
     assert forget_tokens(database, clock.advance(timedelta(minutes=11))) == 1
     assert outbox.messages()[0][2] == ""
     assert outbox.messages()[1][2].endswith(kept)
+
+
+def test_the_reply_of_a_former_holder_waits_for_a_person(
+    ask: Ask, reply: Callable[..., str], database: Database, world: World
+) -> None:
+    question = ask()
+    with database.write() as session:
+        holding.set_holder(
+            session, actor=OFFICER, post_id=world.posts["village"], name="李某二", phone="15400000077", reason="换届"
+        )
+    assert reply("1") == "no_question"
+    with database.read() as session:
+        assert fetch(session, question).answer_key is None
+        [waiting] = service.replies(session, actor=OFFICER).items
+        assert waiting.question_ids == [question.id]

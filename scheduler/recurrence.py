@@ -21,6 +21,7 @@ from scheduler.workdays import WorkCalendar
 
 __all__ = ["Freq", "OnBreak", "OnHoliday", "Planned", "Recurrence"]
 MOST_DATES = 400
+SATURDAY = 5
 """Named dates of one rule."""
 _FAULTS = {
     "start": N_("The first date must lie between 2000 and 2199."),
@@ -180,6 +181,9 @@ class Recurrence:
     ) -> list[Planned]:
         """The first `count` dates from `after` on, none after `last`; fewer where the rule ends before."""
         after, last = max(after, FIRST_DAY), min(last or LAST_DAY, LAST_DAY)
+        if self._weekends_left_out:  # only an announced year can make one of them a working day
+            known = [*calendar.years, *(day.year for day in calendar.work)] if calendar is not None else []
+            last = min(last, date(min(max([after.year, *known]), LAST_DAY.year), 12, 31))
         years = 2
         while True:
             end = min(last, after + timedelta(days=366 * years)) if after.year + years < LAST_DAY.year else last
@@ -187,6 +191,14 @@ class Recurrence:
             if len(found) >= count or end >= last or years > 64:
                 return found[:count]
             years *= 2
+
+    @property
+    def _weekends_left_out(self) -> bool:
+        """Whether every date lies on a weekend and what nobody works on is left out."""
+        if self.on_holiday is not OnHoliday.SKIP or self.freq is Freq.LISTED or self.workday is not None:
+            return False
+        days = self.weekdays or ((self.start.weekday(),) if self.freq is Freq.WEEKLY else ())
+        return bool(days) and min(days) >= SATURDAY
 
     def to_json(self) -> dict[str, Any]:
         """As a row keeps it; what is not said is left out."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 import pytest
 from dateutil import rrule
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel.errors import Invalid
+from scheduler import recurrence_dates
 from scheduler.recurrence import Freq, OnBreak, OnHoliday, Recurrence
 from scheduler.recurrence_words import is_night, words_at
 from scheduler.terms import Term, TermCalendar, check_term
@@ -209,3 +212,28 @@ def test_the_first_dates_are_found_however_long_the_interval() -> None:
     found = [p.on for p in rule.upcoming(date(2026, 1, 1), 3)]
     assert found == [date(2044, 2, 29), date(2064, 2, 29), date(2084, 2, 29)]
     assert all(a < b for a, b in itertools.pairwise(found))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Recurrence(Freq.WEEKLY, date(2026, 11, 28), weekdays=(5, 6), on_holiday=OnHoliday.SKIP),
+        Recurrence(Freq.WEEKLY, date(2026, 11, 28), on_holiday=OnHoliday.SKIP),
+        Recurrence(Freq.MONTHLY, date(2026, 11, 28), weekdays=(5,), nth=1, on_holiday=OnHoliday.SKIP),
+    ],
+)
+def test_a_rule_of_weekends_alone_is_not_looked_for_beyond_the_announced_years(
+    rule: Recurrence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[date] = []
+    real = recurrence_dates.planned
+
+    def counted(rule: Recurrence, start: date, end: date, *rest: Any) -> Iterator[tuple[date, date]]:
+        looked.append(end)
+        return real(rule, start, end, *rest)
+
+    monkeypatch.setattr(recurrence_dates, "planned", counted)
+    assert rule.upcoming(date(2026, 11, 23), 5) == [] and max(looked) == date(2026, 12, 31)
+    worked = WorkCalendar(frozenset({2026, 2027}), frozenset(), frozenset({date(2027, 2, 6)}), {})
+    assert [p.on for p in rule.upcoming(date(2026, 11, 23), 5, calendar=worked)] == [date(2027, 2, 6)]
+    assert max(looked) == date(2027, 12, 31)

@@ -109,17 +109,22 @@ def count_programmes(session: Session, *, actor: Actor) -> dict[ProgrammeState, 
 
 
 def _lines(session: Session, found: Sequence[Programme], language: str) -> list[Line]:
-    coming: dict[int, tuple[datetime, bool]] = {}
-    for programme_id, at, guessed in session.execute(
-        sa.select(Occurrence.programme_id, Occurrence.starts_at, Occurrence.provisional)
+    place = sa.func.row_number().over(
+        partition_by=Occurrence.programme_id, order_by=(Occurrence.starts_at, Occurrence.id)
+    )
+    ahead = (
+        sa.select(Occurrence.programme_id, Occurrence.starts_at, Occurrence.provisional, place.label("place"))
         .where(
             Occurrence.programme_id.in_([p.id for p in found]),
             Occurrence.state.in_(rules.COMING),
             Occurrence.starts_at > now(session),
         )
-        .order_by(Occurrence.starts_at.desc())
-    ):
-        coming[programme_id] = (at, guessed)
+        .subquery()
+    )
+    coming: dict[int, tuple[datetime, bool]] = {
+        row.programme_id: (row.starts_at, row.provisional)
+        for row in session.execute(sa.select(ahead).where(ahead.c.place == 1))
+    }
     names = owners(session, found)
     return [
         Line(

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from emergency.asking import service as asking
 from emergency.asking.models import Means, Question
-from emergency.drills import compliance, programmes, service
+from emergency.drills import compliance, programme_queries, programmes, service
 from emergency.drills.changing import Kept
 from emergency.drills.models import Occurrence, OccurrenceState, Programme, ProgrammeState
 from emergency.drills.planning import add_dates
@@ -293,3 +293,25 @@ def test_past_dates_are_written_where_their_records_are_to_follow(world: World, 
             sa.select(Occurrence.slot_on).where(Occurrence.programme_id == made.id).order_by(Occurrence.slot_on)
         ).all()
     assert days == [date(2026, 9, 10), date(2026, 10, 10), date(2026, 11, 10)]
+
+
+def test_the_list_reads_one_next_date_a_programme(world: World, plan: Plan) -> None:
+    with world.database.write() as session:
+        for number in range(3):
+            plan(session, title=f"演练{number}号", recurrence=Recurrence(Freq.WEEKLY, date(2026, 11, 25 + number)))
+    with world.database.read() as session:
+        results = []
+        real = session.execute
+
+        def counted(statement: Any, *rest: Any, **more: Any) -> Any:
+            frozen = real(statement, *rest, **more).freeze()
+            if "drill_occurrence" in str(statement):
+                results.append(len(frozen().all()))
+            return frozen()
+
+        session.execute = counted  # type: ignore[method-assign]
+        page = programme_queries.list_programmes(session, actor=world.planner)
+    assert {line.next_at.astimezone(BEIJING).date() for line in page.items if line.next_at} == {
+        date(2026, 11, 25), date(2026, 11, 26), date(2026, 11, 27)
+    }  # fmt: skip
+    assert results == [3], "one row a programme, not every date of a year"

@@ -210,7 +210,7 @@ def test_whoever_did_it_never_verifies_it_and_a_reopened_action_gives_its_proof_
     with world.database.write() as session:
         row = learning.verify_action(session, actor=OTHER, action_id=action)
         assert row.state is ActionState.VERIFIED and "王某一".encode() not in (row.proof_sealed or b"")
-        assert findings.proof_of(session, row) == "王某一签字"
+        assert findings.proof_of(session, actor=world.planner, row=row) == "王某一签字"
     refused(world, "reason_required", lambda s: learning.reopen_action(s, actor=OTHER, action_id=action, reason=" "))
     with world.database.write() as session:
         row = learning.reopen_action(session, actor=OTHER, action_id=action, reason="签到表不全")

@@ -293,7 +293,15 @@ def warnings_of_the_day(session: Session, actor: Actor, now: datetime) -> DayPan
     return DayPanel(_("Warnings of the last 24 hours"), "", lines, nav.first_served("/warnings") or "")
 
 
-WAITING = (warnings_waiting, asking_waiting, my_drafts, plans_to_decide, write_offs_to_decide, learning_waiting.waiting, my_shift)
+WAITING = (
+    warnings_waiting,
+    asking_waiting,
+    my_drafts,
+    plans_to_decide,
+    write_offs_to_decide,
+    learning_waiting.waiting,
+    my_shift,
+)
 DAY = (watch, open_matters, drills_this_week, warnings_of_the_day)
 
 

@@ -81,9 +81,7 @@ def _notices() -> None:
         sa.Column("good_until", UTCDateTime(), nullable=False),
         sa.Column("claimed_at", UTCDateTime(), nullable=True),
         sa.Column("done_at", UTCDateTime(), nullable=True),
-        sa.Column(
-            "outcome", _enum("noticeoutcome", "sent", "nobody", "missed", "not_needed", "failed"), nullable=True
-        ),
+        sa.Column("outcome", _enum("noticeoutcome", "sent", "nobody", "missed", "not_needed", "failed"), nullable=True),
         sa.Column("broadcast_id", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("(done_at IS NULL) = (outcome IS NULL)", name=op.f("ck_drill_notice_done_has_an_outcome")),
         sa.CheckConstraint("good_until >= due_at", name=op.f("ck_drill_notice_good_until_after_it_is_due")),

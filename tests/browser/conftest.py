@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -153,7 +154,8 @@ TABLES = {
     "plans": {"plan_id": "plan", "version_id": "plan_version", "id": "plan", "id_": "plan"},
     "supplies": {"item_id": "supply_item", "depot_id": "depot", "lot_id": "lot", "agreement_id": "agreement"},
     "drills": {"programme_id": "drill_programme", "occurrence_id": "drill_occurrence", "rule_id": "drill_rule",
-               "finding_id": "finding", "id": "drill_occurrence"},
+               "finding_id": "drill_finding", "action_id": "drill_corrective_action", "inject_id": "drill_inject",
+               "proposal_id": "drill_year_proposal", "item_id": "drill_proposal_item", "id": "drill_occurrence"},
     "posts": {"post_id": "post", "id": "post"},
     "roster": {"shift_id": "duty_shift", "id": "duty_shift"},
     "residents": {"resident_id": "resident", "id": "resident"},
@@ -166,13 +168,14 @@ TABLES = {
 ANYWHERE = {name: table for tables in TABLES.values() for name, table in tables.items() if not name.startswith("id")}
 
 
-OF_THE_DISTRICT = {
+CHOSEN = {
     "plan": "SELECT min(p.id) FROM plan p JOIN plan_version v ON v.plan_id = p.id"
     " WHERE p.division_code LIKE '120118%' AND v.state = 'draft'",
     "plan_version": "SELECT v.id FROM plan_version v JOIN plan p ON v.plan_id = p.id"
     " WHERE p.division_code LIKE '120118%' AND v.state = 'draft' ORDER BY p.id LIMIT 1",
+    "drill_occurrence": "SELECT min(occurrence_id) FROM drill_day WHERE state = 'ready'",
 }
-"""Plans that the district's own people may write: not the city's, and one that has a draft."""
+"""Plans that the district's own people may write: not the city's, and one that has a draft. A drill whose day is near."""
 
 
 def sample(product: Product, rule: Any) -> dict[str, Any] | None:
@@ -198,12 +201,14 @@ def _first(database: Any, table: str) -> Any:
         return None
     (key, *_rest) = metadata.tables[table].primary_key.columns
     query = sa.select(sa.func.min(key))
-    if table in OF_THE_DISTRICT:
-        query = sa.text(OF_THE_DISTRICT[table])  # type: ignore[assignment]
+    if table in CHOSEN:
+        query = sa.text(CHOSEN[table])  # type: ignore[assignment]
     with database.read() as session:
         return session.scalar(query)
 
 
+FRAGMENT = re.compile(r"/live$|^/drills/programmes/(dates|units)$")
+"""What a page fetches to renew a part of itself: it has no heading of its own."""
 NOT_PAGES = (
     "/static/",
     "/api/",
@@ -227,7 +232,7 @@ def pages(product: Product) -> list[str]:
     adapter = product.app.url_map.bind("localhost")
     found = set()
     for rule in product.app.url_map.iter_rules():
-        if "GET" not in (rule.methods or ()) or rule.rule.startswith(NOT_PAGES):
+        if "GET" not in (rule.methods or ()) or rule.rule.startswith(NOT_PAGES) or FRAGMENT.search(rule.rule):
             continue
         values = sample(product, rule)
         if values is not None:

@@ -347,9 +347,7 @@ def titles(session: Session, post_ids: Iterable[int], *, language: str = "zh") -
     found = posts(session, post_ids)
     places = divisions.names(session, [post.division_code for post in found.values()])
     unit_names = divisions.unit_names(session, [post.unit_id for post in found.values() if post.unit_id is not None])
-    return {
-        key: f"{_place(post, places, unit_names)} {post.duty.label(language)}" for key, post in found.items()
-    }
+    return {key: f"{_place(post, places, unit_names)} {post.duty.label(language)}" for key, post in found.items()}
 
 
 def _place(post: Post, places: Mapping[str, str], unit_names: Mapping[int, str]) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from emergency.drills import day_attendance, day_msel, day_notes, day_photos, day_pictures
 from emergency.drills.day_models import DayState, DrillDay, DrillInject, InjectState, InjectVia, Observed
 from emergency.drills.day_msel import InjectFacts
-from emergency.drills.models import DrillKind, Occurrence, OccurrenceState
+from emergency.drills.models import DrillKind, Occurrence, OccurrenceState, Record
 from emergency.http.actor import Actor
 from emergency.people.posts import service as posts
 from emergency.people.posts.models import Duty, PostState
@@ -153,6 +153,8 @@ def _held(session: Session, occurrence_id: int) -> None:
         group.counted, group.counted_by = counts[group.name], str(ACTOR)
         group.counted_at = begun + timedelta(minutes=100 + group.position)
         group.out_at, group.out_by = begun + timedelta(minutes=35, seconds=260 + 31 * group.position), str(ACTOR)
+    record = session.scalars(sa.select(Record).where(Record.occurrence_id == occurrence_id)).one()
+    record.expected, record.attendance = sum(row[1] for row in GROUPS), sum(row[2] for row in GROUPS)
     day.signal_at, day.signal_typed = begun + timedelta(minutes=35), True
     for minutes, who, text in NOTES:
         day_notes.add(

@@ -187,6 +187,7 @@ class Form:
         title.paragraph_format.line_spacing = Pt(35)
         title.paragraph_format.alignment = WD_ALIGN_PARAGRAPH.CENTER
         cell = styles.add_style("表格文字", WD_STYLE_TYPE.PARAGRAPH)
+        self._cell_style = cell.style_id
         cell.base_style = normal
         set_font(cell, BODY_FONT, SMALL_FOUR)
         cell.paragraph_format.line_spacing_rule = WD_LINE_SPACING.SINGLE
@@ -364,7 +365,7 @@ class Form:
         """A cell's lines."""
         for number, line in enumerate(clean(text).split("\n")):
             paragraph = cell.paragraphs[0] if number == 0 else cell.add_paragraph()
-            paragraph.style = "表格文字"
+            paragraph._p.style = self._cell_style  # by name, each cell would search the whole list of styles
             self._run(paragraph, line, font or None, SMALL_FOUR if font else None)
             if centred:
                 paragraph.alignment = WD_ALIGN_PARAGRAPH.CENTER

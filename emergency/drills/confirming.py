@@ -145,12 +145,8 @@ def ask(
             now=moment,
             call=callable_here,
         ),
-        details=[
-            ("时间", when(occurrence.starts_at)),
-            *([("地点", programme.place)] if programme.place else []),
-            ("形式", f"{programme.form.zh}（{programme.kind.zh}）"),
-            *details,
-        ],
+        # The question itself says when and where: every way to answer stays on the first screen of a small phone.
+        details=[("形式", f"{programme.form.zh}（{programme.kind.zh}）"), *details],
         drill=True,
         priority=6,
         channels=["voice"] if call and callable_here else None,

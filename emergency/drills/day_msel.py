@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from emergency.config import Config
 from emergency.divisions.rules import in_scope, prefix
 from emergency.drills import day_rules, rules
 from emergency.drills.day_models import DayState, DrillDay, DrillInject, DrillInjectPost, InjectState, InjectVia
@@ -75,12 +74,6 @@ class Item:
 
     inject: DrillInject
     post_ids: list[int] = field(default_factory=list)
-
-
-def config_of(session: Session) -> Config:
-    """The configuration that the session carries."""
-    config: Config = session.info["config"]
-    return config
 
 
 def occurrence_of(session: Session, *, actor: Actor, occurrence_id: int) -> Occurrence:

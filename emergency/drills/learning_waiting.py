@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
+from emergency.asking.service import Waiting
 from emergency.drills import learning_findings, learning_lists, learning_reports
 from emergency.http.actor import Actor
 from emergency.http.i18n import _
 from emergency.http.permissions import Permission
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """One line: the attributes that the workbench reads."""
-
-    level: Any
-    what: str
-    why: str
-    due_at: datetime | None
-    url: str
-    action_label: str
 
 
 def waiting(session: Session, actor: Actor, now: datetime) -> list[Waiting]:

@@ -62,38 +62,21 @@ def between(session: Session, since: datetime, until: datetime) -> list[Signal]:
 
 def standing(session: Session, moment: datetime) -> list[Signal]:
     """What is in force, real or as an exercise."""
-    return _signals(
-        session,
-        session.scalars(
-            sa.select(Warning)
-            .where(
-                Warning.state == WarningState.ISSUED,
-                Warning.msg_type.in_(_SAID),
-                Warning.status != WarningStatus.TEST,
-                Warning.expires > moment,
-            )
-            .order_by(Warning.id)
-            .limit(AT_MOST)
-        ),
-    )
+    which = _in_force(moment).where(Warning.status != WarningStatus.TEST).order_by(Warning.id)
+    return _signals(session, session.scalars(which))
 
 
 def red_in_force(session: Session, moment: datetime) -> list[Signal]:
     """The real red ones that are in force."""
-    return _signals(
-        session,
-        session.scalars(
-            sa.select(Warning)
-            .where(
-                Warning.state == WarningState.ISSUED,
-                Warning.msg_type.in_(_SAID),
-                Warning.status == WarningStatus.ACTUAL,
-                Warning.level == WarningLevel.RED,
-                Warning.expires > moment,
-            )
-            .order_by(Warning.id.desc())
-            .limit(AT_MOST)
-        ),
+    which = _in_force(moment).where(Warning.status == WarningStatus.ACTUAL, Warning.level == WarningLevel.RED)
+    return _signals(session, session.scalars(which.order_by(Warning.id.desc())))
+
+
+def _in_force(moment: datetime) -> sa.Select[Warning]:
+    return (
+        sa.select(Warning)
+        .where(Warning.state == WarningState.ISSUED, Warning.msg_type.in_(_SAID), Warning.expires > moment)
+        .limit(AT_MOST)
     )
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from emergency.divisions.models import UnitKind
 from emergency.drills import lawbook, service
-from emergency.drills.models import DrillKind, Form, Programme
+from emergency.drills.models import DrillKind, Form, Occurrence, Programme
 from emergency.http.actor import Actor
 from emergency.http.permissions import Role
 from emergency.people.posts.models import Duty
+from kernel.clock import ManualClock
 from kernel.db import Database
 from scheduler.recurrence import Freq, Recurrence
 from scheduler.workdays import import_known
@@ -64,3 +66,16 @@ def plan(world: World) -> Callable[..., Programme]:
         return service.create_programme(session, actor=world.planner, facts=service.NewProgramme(**given))
 
     return make
+
+
+@pytest.fixture
+def drill(world: World, plan: Callable[..., Programme], clock: ManualClock) -> int:
+    """A tabletop drill of this morning, an hour ahead, without injects."""
+    with world.database.write() as session:
+        programme = plan(session, form=Form.TABLETOP)
+        occurrence = session.scalars(
+            sa.select(Occurrence).where(Occurrence.programme_id == programme.id).order_by(Occurrence.starts_at)
+        ).first()
+        assert occurrence is not None
+        clock.set(occurrence.starts_at - timedelta(hours=1))
+        return occurrence.id

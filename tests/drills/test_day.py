@@ -30,19 +30,6 @@ from tests.plans.support import DULIU, person
 Plan = Callable[..., Programme]
 
 
-@pytest.fixture
-def drill(world: World, plan: Plan, clock: ManualClock) -> int:
-    """A tabletop drill of this morning, an hour ahead, without injects."""
-    with world.database.write() as session:
-        programme = plan(session, form=Form.TABLETOP)
-        occurrence = session.scalars(
-            sa.select(Occurrence).where(Occurrence.programme_id == programme.id).order_by(Occurrence.starts_at)
-        ).first()
-        assert occurrence is not None
-        clock.set(occurrence.starts_at - timedelta(hours=1))
-        return occurrence.id
-
-
 def owner(session: Session, world: World, drill: int) -> Owner:
     return day_msel.owner_of(session, actor=world.planner, occurrence_id=drill)
 

@@ -14,7 +14,7 @@ from openpyxl import load_workbook
 
 from emergency.drills import day_attendance, day_msel, day_running
 from emergency.drills.day_models import DrillCheckin, DrillGroup, DrillInject, InjectState
-from emergency.drills.models import Form, Occurrence, Programme
+from emergency.drills.models import Occurrence, Programme
 from emergency.http.permissions import Role
 from kernel.clock import ManualClock
 from tests.drills.conftest import World
@@ -22,18 +22,6 @@ from tests.plans.support import DULIU, person, signed_in
 
 Plan = Callable[..., Programme]
 BOTH = person(Role.PLANNER, Role.DUTY_OFFICER)
-
-
-@pytest.fixture
-def drill(world: World, plan: Plan, clock: ManualClock) -> int:
-    with world.database.write() as session:
-        programme = plan(session, form=Form.TABLETOP)
-        occurrence = session.scalars(
-            sa.select(Occurrence).where(Occurrence.programme_id == programme.id).order_by(Occurrence.starts_at)
-        ).first()
-        assert occurrence is not None
-        clock.set(occurrence.starts_at - timedelta(hours=1))
-        return occurrence.id
 
 
 def typed(world: World, **changes: object) -> dict[str, object]:
